@@ -1,0 +1,1 @@
+//! Servers over the sockets and threads of the operating system.

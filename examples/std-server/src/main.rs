@@ -1,0 +1,2 @@
+//! memlet-server
+fn main() {}
