@@ -1,0 +1,67 @@
+//! The keyed hash of a key, computed once per request.
+
+use core::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+
+/// The longest key in bytes (memcached binary protocol: limits).
+pub const KEY_LEN_MAX: usize = 250;
+
+/// What makes the hash of one store unlike that of any other.
+///
+/// Keys arrive from the network: with a seed that outsiders don't know nobody can choose keys that collide. Take it from
+/// the system's or the chip's random source. All shards of one cache share one seed, so that a key is hashed once.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seed(pub [u64; 2]);
+
+// A seed is a secret: it must not reach a log by way of a derived form.
+impl core::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+impl Seed {
+    /// The 64-bit SipHash-1-3 of `bytes` under this seed.
+    #[must_use]
+    pub fn hash(&self, bytes: &[u8]) -> u64 {
+        let [key_0, key_1] = self.0;
+        let mut hasher = SipHasher13::new_with_keys(key_0, key_1);
+        hasher.write(bytes);
+        hasher.finish()
+    }
+}
+
+/// A key with its hash.
+///
+/// The top 16 bits of the hash are free for the choice of a shard; within a store the lower 48 bits are used.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    bytes: &'a [u8],
+    hash: u64,
+}
+
+impl<'a> Key<'a> {
+    /// Hashes `bytes` under the seed of the store that will be asked.
+    ///
+    /// Any bytes are a key here; one that is empty or longer than [`KEY_LEN_MAX`] is never found and cannot be stored.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], seed: &Seed) -> Self {
+        Key {
+            bytes,
+            hash: seed.hash(bytes),
+        }
+    }
+
+    /// The key's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The key's hash under the seed it was made with.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+}

@@ -1,0 +1,94 @@
+//! What goes into a store and what comes out of it.
+
+/// What a store keeps beside the value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// The client's 32 bits, handed back unchanged. Zero takes no room.
+    pub flags: u32,
+    /// The unix second from which on the item is gone; 0 = never, and takes no room.
+    pub expiration: u32,
+}
+
+/// When a value may be stored (memcached binary protocol: set, add, replace, append, prepend).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SetMode {
+    /// Only if the key is missing; with a CAS that matches it replaces the item, as memcached does.
+    Add,
+    /// Joins the value to the end of the item's; flags and expiration stay the item's.
+    Append,
+    /// Joins the value to the front of the item's; flags and expiration stay the item's.
+    Prepend,
+    /// Only if the key is there.
+    Replace,
+    /// In any case.
+    Set,
+}
+
+/// An item as found in the store, borrowed from its memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// The id of the store operation that wrote the item; unlike that of any other in this store.
+    pub cas: u64,
+    /// The client's 32 bits.
+    pub flags: u32,
+    /// The unix second from which on the item is gone; 0 = never.
+    pub expiration: u32,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// A string of bytes that lies in the store's memory, in two pieces if it wraps around the end of a log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Value<'a> {
+    first: &'a [u8],
+    second: &'a [u8],
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn new(first: &'a [u8], second: &'a [u8]) -> Self {
+        Value { first, second }
+    }
+
+    /// The length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.first.len().saturating_add(self.second.len())
+    }
+
+    /// Whether there is no byte.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.second.is_empty()
+    }
+
+    /// Both pieces in order; the second is empty unless the value wraps around the end of its log.
+    #[must_use]
+    pub fn pieces(&self) -> (&'a [u8], &'a [u8]) {
+        (self.first, self.second)
+    }
+
+    /// Copies as much as fits to the front of `out` and returns how many bytes that was.
+    pub fn copy_to(&self, out: &mut [u8]) -> usize {
+        let first = copy_front(self.first, out);
+        let rest = out.get_mut(first..).unwrap_or_default();
+        first.saturating_add(copy_front(self.second, rest))
+    }
+}
+
+impl PartialEq<[u8]> for Value<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        match other.split_at_checked(self.first.len()) {
+            Some((front, back)) => front == self.first && back == self.second,
+            None => false,
+        }
+    }
+}
+
+/// Copies as much of `from` as fits to the front of `to`.
+fn copy_front(from: &[u8], to: &mut [u8]) -> usize {
+    let len = from.len().min(to.len());
+    if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
+        to.copy_from_slice(from);
+    }
+    len
+}
