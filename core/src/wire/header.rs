@@ -1,0 +1,152 @@
+//! The 24 bytes at the front of every packet, in their classic and their flex form.
+
+use super::error::{EmitError, Field, ParseError};
+use super::{DataType, Magic, Opcode, parse};
+
+/// Length of a header in bytes.
+pub const HEADER_LEN: usize = 24;
+
+/// Longest key that memcached takes, in bytes.
+pub const KEY_LEN_MAX: usize = 250;
+
+/// What a parser says of bytes that break no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<T> {
+    /// All of it is there.
+    Complete {
+        /// What was parsed.
+        value: T,
+        /// How many bytes of the input it took.
+        consumed: usize,
+    },
+    /// The input ends too early.
+    NeedMore {
+        /// How many more bytes are needed: exact once a whole header is there, at least so many before.
+        missing: u64,
+    },
+}
+
+impl<T> Parsed<T> {
+    /// The same with another value.
+    #[inline]
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Parsed<U> {
+        match self {
+            Parsed::Complete { value, consumed } => Parsed::Complete {
+                value: f(value),
+                consumed,
+            },
+            Parsed::NeedMore { missing } => Parsed::NeedMore { missing },
+        }
+    }
+}
+
+/// The header of a packet (memcached binary protocol: classic header, flex header).
+///
+/// ```text
+///  byte     0      1        2     3       4       5        6    7       8..12     12..16  16..24
+///  classic  magic  opcode   key length    extras  datatype vbucket/     body      opaque  cas
+///                                         length           status       length
+///  flex     magic  opcode   framing key   extras  datatype vbucket/     body      opaque  cas
+///                           extras  len.  length           status       length
+/// ```
+///
+/// A header by itself may claim lengths that do not add up; [`Header::value_len`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Header {
+    /// Direction of the packet and form of the header.
+    pub magic: Magic,
+    /// The command.
+    pub opcode: Opcode,
+    /// Length of the framing extras in bytes; 0 unless the form is flex.
+    pub framing_extras_len: u8,
+    /// Length of the key in bytes; at most 255 in the flex form.
+    pub key_len: u16,
+    /// Length of the extras in bytes.
+    pub extras_len: u8,
+    /// What the value is.
+    pub datatype: DataType,
+    /// The vbucket of a request, the status of a response.
+    pub vbucket_or_status: u16,
+    /// Length of all that follows the header, in bytes: framing extras, extras, key and value.
+    pub body_len: u32,
+    /// The sender's own number, handed back untouched.
+    pub opaque: u32,
+    /// The version of the item; 0 for none.
+    pub cas: u64,
+}
+
+impl Header {
+    /// Reads a header off the front of `input`.
+    ///
+    /// Needs 24 bytes, but refuses a wrong first byte as soon as it is there.
+    ///
+    /// # Errors
+    /// [`ParseErrorKind::UnknownMagic`](super::ParseErrorKind::UnknownMagic). The lengths are not judged here.
+    #[inline]
+    pub fn parse(input: &[u8]) -> Result<Parsed<Header>, ParseError> {
+        parse::header(input)
+    }
+
+    /// Reads a header from exactly its bytes.
+    ///
+    /// # Errors
+    /// As [`Header::parse`].
+    #[inline]
+    pub fn from_bytes(bytes: &[u8; HEADER_LEN]) -> Result<Header, ParseError> {
+        parse::header_bytes(bytes)
+    }
+
+    /// The header as it goes over the wire.
+    ///
+    /// # Errors
+    /// [`EmitError::Magic`] when no packet starts with the magic; [`EmitError::TooLong`] when a flex header has a key
+    /// of more than 255 bytes or a classic one has framing extras.
+    #[inline]
+    pub fn to_bytes(&self) -> Result<[u8; HEADER_LEN], EmitError> {
+        let [key_high, key_low] = self.key_len.to_be_bytes();
+        let (two, three) = if self.magic.is_flex() {
+            if key_high != 0 {
+                return Err(EmitError::TooLong {
+                    field: Field::Key,
+                    found: self.key_len.into(),
+                    allowed: 0xff,
+                });
+            }
+            (self.framing_extras_len, key_low)
+        } else {
+            if !self.magic.is_known() {
+                return Err(EmitError::Magic(self.magic));
+            }
+            if self.framing_extras_len != 0 {
+                let found = self.framing_extras_len.into();
+                return Err(EmitError::TooLong {
+                    field: Field::FramingExtras,
+                    found,
+                    allowed: 0,
+                });
+            }
+            (key_high, key_low)
+        };
+        let [six, seven] = self.vbucket_or_status.to_be_bytes();
+        let [b0, b1, b2, b3] = self.body_len.to_be_bytes();
+        let [o0, o1, o2, o3] = self.opaque.to_be_bytes();
+        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.cas.to_be_bytes();
+        let (magic, opcode, extras, datatype) = (
+            self.magic.0,
+            self.opcode.0,
+            self.extras_len,
+            self.datatype.0,
+        );
+        Ok([
+            magic, opcode, two, three, extras, datatype, six, seven, b0, b1, b2, b3, o0, o1, o2,
+            o3, c0, c1, c2, c3, c4, c5, c6, c7,
+        ])
+    }
+
+    /// Length of the whole packet in bytes, header and body.
+    #[inline]
+    #[must_use]
+    pub const fn packet_len(&self) -> u64 {
+        HEADER_LEN as u64 + self.body_len as u64
+    }
+}

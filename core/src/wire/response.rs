@@ -1,0 +1,220 @@
+//! Responses: packets that answer.
+
+use core::fmt;
+
+use super::error::{Allowed, EmitError, Field, ParseError, ParseErrorKind};
+use super::header::{Header, Parsed};
+use super::lengths::Limits;
+use super::packet::Packet;
+use super::text::Escaped;
+use super::{DataType, Dialect, Magic, Opcode, Status};
+
+/// A response: a packet with a status.
+#[doc(alias = "MCResponse")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Response<'a> {
+    /// [`Magic::CLIENT_RESPONSE`], [`Magic::FLEX_RESPONSE`] or [`Magic::SERVER_RESPONSE`].
+    pub magic: Magic,
+    /// The command of the request, quiet if that was quiet.
+    pub opcode: Opcode,
+    /// What the value is.
+    pub datatype: DataType,
+    /// How it went.
+    pub status: Status,
+    /// The opaque of the request.
+    pub opaque: u32,
+    /// The version of the item; 0 for none.
+    pub cas: u64,
+    /// Frame infos, only in the flex form, at most 255 bytes.
+    pub framing_extras: &'a [u8],
+    /// The fixed fields of the answer, at most 255 bytes.
+    pub extras: &'a [u8],
+    /// The key, at most 65535 bytes, in the flex form 255.
+    pub key: &'a [u8],
+    /// What follows the key; with an error its text.
+    #[doc(alias = "Body")]
+    pub value: &'a [u8],
+}
+
+impl<'a> Response<'a> {
+    /// A server's response with everything else empty or 0.
+    #[inline]
+    #[must_use]
+    pub const fn new(opcode: Opcode, status: Status) -> Response<'a> {
+        Response {
+            magic: Magic::CLIENT_RESPONSE,
+            opcode,
+            datatype: DataType::RAW,
+            status,
+            opaque: 0,
+            cas: 0,
+            framing_extras: &[],
+            extras: &[],
+            key: &[],
+            value: &[],
+        }
+    }
+
+    /// Reads a response off the front of `input`.
+    ///
+    /// # Errors
+    /// As [`Packet::parse`], and [`ParseErrorKind::WrongDirection`] for a request.
+    #[inline]
+    pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Response<'a>>, ParseError> {
+        if let Some(&magic) = input.first() {
+            check_direction(Magic(magic))?;
+        }
+        Ok(Packet::parse(input, limits)?.map(Response::from_packet))
+    }
+
+    /// Reads the body of a response whose header has been read before; `consumed` counts from behind the header.
+    ///
+    /// # Errors
+    /// As [`Packet::parse_body`], and [`ParseErrorKind::WrongDirection`] for a request.
+    #[inline]
+    pub fn parse_body(
+        header: &Header,
+        body: &'a [u8],
+        limits: &Limits,
+    ) -> Result<Parsed<Response<'a>>, ParseError> {
+        check_direction(header.magic)?;
+        Ok(Packet::parse_body(header, body, limits)?.map(Response::from_packet))
+    }
+
+    #[inline]
+    fn from_packet(packet: Packet<'a>) -> Response<'a> {
+        Response {
+            magic: packet.magic,
+            opcode: packet.opcode,
+            datatype: packet.datatype,
+            status: Status(packet.vbucket_or_status),
+            opaque: packet.opaque,
+            cas: packet.cas,
+            framing_extras: packet.framing_extras,
+            extras: packet.extras,
+            key: packet.key,
+            value: packet.value,
+        }
+    }
+
+    /// The same as a packet.
+    ///
+    /// # Errors
+    /// [`EmitError::Magic`] when the magic is not a response's.
+    #[inline]
+    pub fn to_packet(&self) -> Result<Packet<'a>, EmitError> {
+        if !self.magic.is_response() {
+            return Err(EmitError::Magic(self.magic));
+        }
+        Ok(Packet {
+            magic: self.magic,
+            opcode: self.opcode,
+            datatype: self.datatype,
+            vbucket_or_status: self.status.0,
+            opaque: self.opaque,
+            cas: self.cas,
+            framing_extras: self.framing_extras,
+            extras: self.extras,
+            key: self.key,
+            value: self.value,
+        })
+    }
+
+    /// Bytes that [`Response::emit`] writes.
+    ///
+    /// # Errors
+    /// As [`Packet::encoded_len`], and [`EmitError::Magic`] when the magic is not a response's.
+    #[doc(alias = "Size")]
+    #[inline]
+    pub fn encoded_len(&self) -> Result<usize, EmitError> {
+        self.to_packet()?.encoded_len()
+    }
+
+    /// Writes the response to the front of `out` and returns how many bytes that took.
+    ///
+    /// # Errors
+    /// As [`Packet::emit`], and [`EmitError::Magic`] when the magic is not a response's. `out` is untouched then.
+    #[doc(alias = "Transmit")]
+    #[doc(alias = "Bytes")]
+    #[inline]
+    pub fn emit(&self, out: &mut [u8]) -> Result<usize, EmitError> {
+        self.to_packet()?.emit(out)
+    }
+
+    /// Writes all but the value, for a value of `value_len` bytes that follows by another way, and returns how many
+    /// bytes that took.
+    ///
+    /// # Errors
+    /// As [`Response::emit`].
+    #[doc(alias = "HeaderBytes")]
+    #[inline]
+    pub fn emit_head(&self, value_len: u32, out: &mut [u8]) -> Result<usize, EmitError> {
+        self.to_packet()?.emit_head(value_len, out)
+    }
+
+    /// This response as an error, for a caller that did not get what it asked for.
+    #[inline]
+    #[must_use]
+    pub const fn as_error(&self) -> ResponseError<'a> {
+        ResponseError(*self)
+    }
+}
+
+#[inline]
+fn check_direction(magic: Magic) -> Result<(), ParseError> {
+    if magic.is_request() {
+        return Err(ParseError::new(
+            ParseErrorKind::WrongDirection,
+            Field::Magic,
+            0,
+            magic.0.into(),
+            Allowed::OneOf(&[0x81, 0x18, 0x83]),
+        ));
+    }
+    Ok(())
+}
+
+/// gomemcached's form: `{MCResponse status=SUCCESS keylen=0, extralen=4, bodylen=5}`, where the body is the value alone.
+impl fmt::Display for Response<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Response {
+            status,
+            key,
+            extras,
+            value,
+            ..
+        } = self;
+        let (key_len, extras_len, value_len) = (key.len(), extras.len(), value.len());
+        write!(
+            f,
+            "{{MCResponse status={status} keylen={key_len}, extralen={extras_len}, bodylen={value_len}}}"
+        )
+    }
+}
+
+/// A response taken as an error; [`Status::is_fatal`] tells whether the connection is still of use.
+///
+/// Prints as gomemcached does: `MCResponse status=KEY_ENOENT, opcode=GET, opaque=3, msg: Not found`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ResponseError<'a>(pub Response<'a>);
+
+impl fmt::Display for ResponseError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Response {
+            magic,
+            status,
+            opcode,
+            opaque,
+            value,
+            ..
+        } = self.0;
+        let opcode = opcode.display(magic, Dialect::Memcached);
+        write!(
+            f,
+            "MCResponse status={status}, opcode={opcode}, opaque={opaque}, msg: {}",
+            Escaped(value)
+        )
+    }
+}
+
+impl core::error::Error for ResponseError<'_> {}
