@@ -2,6 +2,7 @@
 
 use super::error::{Allowed, Field, ParseError, ParseErrorKind};
 use super::header::Header;
+use super::shape::{Presence, Shape};
 
 /// The longest key and body that a receiver is willing to take.
 ///
@@ -36,6 +37,7 @@ impl Default for Limits {
 /// Byte offsets of the length fields of a header.
 const KEY_LEN_AT: u32 = 2;
 const FLEX_KEY_LEN_AT: u32 = 3;
+const EXTRAS_LEN_AT: u32 = 4;
 const BODY_LEN_AT: u32 = 8;
 
 impl Header {
@@ -81,15 +83,78 @@ impl Header {
             return Err(ParseError::new(
                 ParseErrorKind::KeyTooLong,
                 Field::Key,
-                if self.magic.is_flex() {
-                    FLEX_KEY_LEN_AT
-                } else {
-                    KEY_LEN_AT
-                },
+                self.key_len_at(),
                 self.key_len.into(),
                 Allowed::AtMost(limits.key_len_max.into()),
             ));
         }
         Ok(value_len)
+    }
+
+    /// Judges whether extras, key and value are what a request of the opcode takes.
+    ///
+    /// The shape is [`Opcode::shape`](super::Opcode::shape) of the header's opcode, or another that the caller wants.
+    ///
+    /// # Errors
+    /// [`ParseErrorKind::PartsExceedBody`], [`ParseErrorKind::ExtrasLength`], [`ParseErrorKind::KeyMissing`],
+    /// [`ParseErrorKind::KeyForbidden`], [`ParseErrorKind::ValueMissing`] or [`ParseErrorKind::ValueForbidden`].
+    #[inline]
+    pub fn check_shape(&self, shape: &Shape) -> Result<(), ParseError> {
+        let value_len = self.value_len()?;
+        if !shape.allows_extras_len(self.extras_len) {
+            return Err(ParseError::new(
+                ParseErrorKind::ExtrasLength,
+                Field::Extras,
+                EXTRAS_LEN_AT,
+                self.extras_len.into(),
+                Allowed::Bits(shape.extras_len_bits()),
+            ));
+        }
+        let key_len = u32::from(self.key_len);
+        let kind = match shape.key {
+            Presence::Required if key_len == 0 => {
+                Some((ParseErrorKind::KeyMissing, Allowed::AtLeast(1)))
+            }
+            Presence::Forbidden if key_len != 0 => {
+                Some((ParseErrorKind::KeyForbidden, Allowed::AtMost(0)))
+            }
+            _ => None,
+        };
+        if let Some((kind, allowed)) = kind {
+            return Err(ParseError::new(
+                kind,
+                Field::Key,
+                self.key_len_at(),
+                key_len,
+                allowed,
+            ));
+        }
+        let kind = match shape.value {
+            Presence::Required if value_len == 0 => {
+                Some((ParseErrorKind::ValueMissing, Allowed::AtLeast(1)))
+            }
+            Presence::Forbidden if value_len != 0 => {
+                Some((ParseErrorKind::ValueForbidden, Allowed::AtMost(0)))
+            }
+            _ => None,
+        };
+        if let Some((kind, allowed)) = kind {
+            return Err(ParseError::new(
+                kind,
+                Field::Value,
+                BODY_LEN_AT,
+                value_len,
+                allowed,
+            ));
+        }
+        Ok(())
+    }
+
+    const fn key_len_at(&self) -> u32 {
+        if self.magic.is_flex() {
+            FLEX_KEY_LEN_AT
+        } else {
+            KEY_LEN_AT
+        }
     }
 }

@@ -15,6 +15,7 @@ mod parse;
 mod request;
 mod response;
 mod server_opcode;
+mod shape;
 mod status;
 mod text;
 
@@ -29,5 +30,6 @@ pub use packet::Packet;
 pub use request::Request;
 pub use response::{Response, ResponseError};
 pub use server_opcode::ServerOpcode;
+pub use shape::{Presence, Shape};
 pub use status::Status;
 pub use text::Escaped;
