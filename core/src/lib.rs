@@ -13,5 +13,7 @@
     )
 )]
 
+pub mod connection;
+pub mod handler;
 pub mod store;
 pub mod wire;
