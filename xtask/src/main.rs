@@ -1,2 +1,65 @@
-//! Every check that CI runs, by name.
-fn main() {}
+//! Every check of the project, by name: `cargo xtask test` runs them all, and each runs alone.
+//!
+//! On a fresh machine the tasks install what they need (Debian packages, cross targets, Python and JavaScript clients);
+//! where that is not possible they say what to install and fail.
+
+mod arrows;
+mod bench;
+mod cross;
+mod fuzz;
+mod lint;
+mod shell;
+mod size;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Every check of the project, by name.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs everything that continuous integration runs
+    Test(test::Options),
+    /// Checks the formatting
+    Fmt(lint::FmtOptions),
+    /// Lints all crates; a warning is an error
+    Clippy,
+    /// Builds the documentation; a warning is an error
+    Doc,
+    /// Checks that modules and crates use each other only along the allowed arrows
+    Arrows,
+    /// Prints flash and RAM of core on a microcontroller, and proves that packet input reaches no panic
+    Size(size::Options),
+    /// Runs every fuzz target for some seconds
+    Fuzz(fuzz::Options),
+    /// Runs all micro-benchmarks
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Fmt(options) => lint::fmt(&options),
+        Task::Clippy => lint::clippy(),
+        Task::Doc => lint::doc(),
+        Task::Arrows => arrows::run(),
+        Task::Size(options) => size::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Bench(options) => bench::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What core costs on a microcontroller, and the proof that no packet makes it panic.
+//!
+//! The probe is linked for a Cortex-M4 in variants that use more and more of core. Its panic handler calls a function that
+//! does not exist: a panic that the optimiser leaves reachable is a link error. When that happens the probe is linked once
+//! more with the function present, and the call sites are read from the relocations and line tables.
+
+mod footprint;
+mod panics;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::cross::{self, Toolchain};
+use crate::shell;
+use footprint::Footprint;
+
+/// The target whose figures are printed.
+const TARGET: &str = "thumbv7em-none-eabihf";
+/// Further targets, without 64-bit atomics, for which core must build.
+const BUILD_TARGETS: [&str; 2] = ["thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"];
+/// The most that wire, store, engine and connection together may take of the flash, in bytes.
+const FLASH_LIMIT: u64 = 24 * 1024;
+/// The feature of the probe for each variant; the last one is the whole.
+const VARIANTS: [(&str, &str); 2] = [("wire", "wire"), ("store", "wire + store")];
+
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Measures only this variant
+    #[arg(long, value_parser = VARIANTS.map(|(feature, _)| feature))]
+    variant: Option<String>,
+    /// Prints the largest functions of each variant, this many
+    #[arg(long, default_value_t = 0)]
+    functions: usize,
+    /// Leaves out the builds of core for the other targets
+    #[arg(long)]
+    only_size: bool,
+    /// Compiles arithmetic with overflow checks, to see where debug builds could panic; no limit applies
+    #[arg(long)]
+    overflow_checks: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut targets = vec![TARGET];
+    if !options.only_size {
+        targets.extend(BUILD_TARGETS);
+    }
+    let toolchain = cross::toolchain(&targets)?;
+    let mut rows = Vec::new();
+    let mut failures = Vec::new();
+    for (feature, title) in VARIANTS {
+        if options
+            .variant
+            .as_deref()
+            .is_some_and(|wanted| wanted != feature)
+        {
+            continue;
+        }
+        match measure(&toolchain, feature, options) {
+            Ok(footprint) => rows.push((feature, title, footprint)),
+            Err(error) => {
+                eprintln!("{title}: {error:#}");
+                failures.push(title);
+            }
+        }
+    }
+    if !rows.is_empty() {
+        print_table(&toolchain, &rows, options)?;
+    }
+    if !failures.is_empty() {
+        bail!("{} failed", failures.join(", "));
+    }
+    for (feature, title, footprint) in &rows {
+        if *feature == "engine" && footprint.flash() > FLASH_LIMIT && !options.overflow_checks {
+            bail!(
+                "{title} takes {} bytes of flash; the limit is {FLASH_LIMIT}",
+                footprint.flash()
+            );
+        }
+    }
+    if !options.only_size {
+        for target in BUILD_TARGETS {
+            build_core(&toolchain, target)?;
+        }
+    }
+    Ok(())
+}
+
+fn build_core(toolchain: &Toolchain, target: &str) -> Result<()> {
+    let mut build = toolchain.cargo(&[
+        "build",
+        "--quiet",
+        "--release",
+        "-p",
+        "memlet-core",
+        "--target",
+        target,
+    ]);
+    build.env("CARGO_TARGET_DIR", shell::target_dir().join("cross"));
+    shell::run(&mut build).with_context(|| format!("core does not build for {target}"))?;
+    println!("core builds for {target}");
+    Ok(())
+}
+
+/// Links a variant without a panic path, or says which panic paths keep it from linking.
+fn measure(toolchain: &Toolchain, feature: &str, options: &Options) -> Result<Footprint> {
+    println!("linking the probe: {feature}");
+    let linked = link(toolchain, feature, options);
+    match linked {
+        Ok(file) => Footprint::read(&file),
+        Err(error) if error.to_string().contains("memlet_must_not_panic") => {
+            let file = link(toolchain, &format!("{feature},panics-linked"), options)?;
+            bail!(
+                "packet input can reach a panic:\n{}",
+                panics::describe(&file)?
+            );
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn link(toolchain: &Toolchain, features: &str, options: &Options) -> Result<PathBuf> {
+    let target_dir = shell::target_dir().join("probe");
+    let mut command: Command = toolchain.cargo(&[
+        "rustc",
+        "--quiet",
+        "--release",
+        "--target",
+        TARGET,
+        "--features",
+        features,
+    ]);
+    // The linker starts from the one exported function and drops whatever it does not reach.
+    command.args([
+        "--",
+        "-C",
+        "link-arg=--entry=memlet_serve",
+        "-C",
+        "link-arg=--emit-relocs",
+    ]);
+    command
+        .current_dir(shell::root().join("xtask/probe"))
+        .env("CARGO_TARGET_DIR", &target_dir);
+    if options.overflow_checks {
+        command.env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
+    }
+    shell::output(&mut command)?;
+    Ok(target_dir.join(TARGET).join("release/memlet-probe"))
+}
+
+fn print_table(
+    toolchain: &Toolchain,
+    rows: &[(&str, &str, Footprint)],
+    options: &Options,
+) -> Result<()> {
+    let date = shell::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+    println!(
+        "\n{TARGET}, opt-level z, LTO; {}; {}",
+        toolchain.version()?,
+        date.trim()
+    );
+    println!(
+        "{:<36}{:>8}{:>8}{:>8}{:>8}",
+        "bytes", "text", "rodata", "flash", "RAM"
+    );
+    for (_, title, footprint) in rows {
+        println!(
+            "{title:<36}{:>8}{:>8}{:>8}{:>8}",
+            footprint.text,
+            footprint.rodata,
+            footprint.flash(),
+            footprint.ram()
+        );
+    }
+    println!(
+        "flash: text, rodata and initial values of variables; RAM: variables beyond the store's memory; no heap"
+    );
+    println!("each of these links without a reachable panic\n");
+    if options.functions > 0 {
+        for (_, title, footprint) in rows {
+            println!("{title}:");
+            for (name, size) in footprint.functions.iter().take(options.functions) {
+                println!("{size:>8} {name}");
+            }
+        }
+    }
+    Ok(())
+}
