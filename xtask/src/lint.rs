@@ -8,7 +8,7 @@ use crate::shell::{cargo, run};
 /// Folders with a workspace of their own, which cargo's `--workspace` does not reach.
 const OTHER_WORKSPACES: [&str; 2] = ["core/fuzz", "xtask/probe"];
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct FmtOptions {
     /// Formats the files instead of complaining about them
     #[arg(long)]

@@ -8,6 +8,7 @@ mod bench;
 mod cross;
 mod fuzz;
 mod lint;
+mod peers;
 mod shell;
 mod size;
 mod test;
@@ -40,6 +41,8 @@ enum Task {
     Size(size::Options),
     /// Runs every fuzz target for some seconds
     Fuzz(fuzz::Options),
+    /// Compares with real clients and with memcached, installing them first
+    Peers(peers::Options),
     /// Runs all micro-benchmarks
     Bench(bench::Options),
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Arrows => arrows::run(),
         Task::Size(options) => size::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Peers(options) => peers::run(&options),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

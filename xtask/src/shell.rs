@@ -129,6 +129,19 @@ pub(crate) fn ensure_debian_packages(packages: &[&str]) -> Result<()> {
         .with_context(|| by_hand)
 }
 
+/// Installs the Debian packages of those programs that are not on the path, wherever they came from.
+pub(crate) fn ensure_programs(programs: &[(&str, &str)]) -> Result<()> {
+    let missing = programs
+        .iter()
+        .filter(|(program, _)| find_program(program).is_none());
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() {
+        Ok(())
+    } else {
+        ensure_debian_packages(&packages)
+    }
+}
+
 fn is_installed(package: &str) -> bool {
     output(Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", package]))
         .is_ok_and(|status| status == "installed")
