@@ -1,4 +1,4 @@
 //! Binds `memlet-core` to the world: one module per world, each behind a feature.
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", unix))]
 pub mod std;

@@ -1,0 +1,478 @@
+//! One connection of the event loop: a socket, the protocol machine, and what neither of them has taken yet.
+//!
+//! ```text
+//!            ┌────────────── readable ──────────────┐
+//!            ▼                                      │
+//!   Idle: nothing kept, or part of a request ──▶ a turn: read once, execute all, write once
+//!            ▲                                      │
+//!            │ written                              ├─ the socket takes no more ─▶ Blocked: neither read nor execute
+//!            └───────── writable ◀──────────────────┤
+//!                                                   ├─ much was done, more waits ─▶ Again: after the others' turns
+//!                                                   └─ closed by either side ─────▶ Closed
+//! ```
+//!
+//! The buffers of a turn are shared by all connections of a thread. A connection keeps only what is left over, so an
+//! idle one costs a few hundred bytes.
+
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{fmt, mem};
+
+use memlet_core::connection::{CloseReason, ConnectionOptions, Next, ServerConnection};
+use memlet_core::handler::{Handler, REPLY_ROOM_MIN};
+
+/// What is read at once, in bytes.
+const INPUT_LEN: usize = 64 << 10;
+
+/// What is answered before it is written, in bytes, unless a single answer is longer.
+const OUTPUT_LEN: usize = 64 << 10;
+
+/// An output buffer that a long answer has made larger than this is given back, in bytes.
+const OUTPUT_KEPT_MAX: usize = 4 << 20;
+
+/// Bytes read and written after which a connection lets the others have their turn.
+const TURN_LEN: usize = 256 << 10;
+
+/// An unfinished request longer than this is added to where it lies instead of going through the shared buffer, so that
+/// a long request which arrives in small pieces is not copied for each of them.
+const SHARED_INPUT_MAX: usize = 16 << 10;
+
+/// The buffers that all connections of a thread share.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    input: Box<[u8]>,
+    output: Vec<u8>,
+}
+
+impl Buffers {
+    pub(super) fn new() -> Buffers {
+        Buffers {
+            input: vec![0; INPUT_LEN].into(),
+            output: vec![0; OUTPUT_LEN],
+        }
+    }
+
+    /// Reads and forgets what a peer still says.
+    pub(super) fn discard(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        stream.read(&mut self.input)
+    }
+}
+
+/// What a turn needs besides the connection.
+pub(super) struct Context<'a, H, P> {
+    pub(super) handler: &'a mut H,
+    pub(super) buffers: &'a mut Buffers,
+    /// Unix time in seconds.
+    pub(super) now: u32,
+    /// Called before answers leave, so that whoever has read one finds it counted.
+    pub(super) publish: P,
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// There is nothing to do until more arrives.
+    Idle,
+    /// There is more to do, but it is the others' turn.
+    Again,
+    /// Answers wait until the peer takes them.
+    Blocked,
+    /// The connection is at its end.
+    Closed(Closed),
+}
+
+/// Why a connection has ended.
+#[derive(Debug)]
+pub(super) enum Closed {
+    /// By either side, by the rules of the protocol or against them.
+    Protocol(CloseReason),
+    /// The transport failed.
+    Transport(io::Error),
+    /// The handler panicked.
+    Panicked,
+    /// Nothing was got done for too long.
+    Idle,
+    /// It stood still and its memory was needed.
+    Crowded,
+    /// The server stops.
+    Drained,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Closed::Protocol(reason) => reason.fmt(f),
+            Closed::Transport(error) => error.fmt(f),
+            Closed::Panicked => f.write_str("the handler panicked"),
+            Closed::Idle => f.write_str("idle for too long"),
+            Closed::Crowded => f.write_str("stood still while its memory was needed"),
+            Closed::Drained => f.write_str("the server stops"),
+        }
+    }
+}
+
+/// What came of reading.
+enum Input {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// Nothing any more.
+    End,
+}
+
+/// One connection.
+pub(super) struct Connection<S, H: Handler> {
+    stream: S,
+    machine: ServerConnection<H>,
+    /// Input that is not consumed: part of a request or, if `backlog`, requests that wait for their turn.
+    input: Vec<u8>,
+    /// Answers of which the socket has taken `output_sent` bytes.
+    output: Vec<u8>,
+    output_sent: usize,
+    /// How many bytes must follow `input` until there is something to do.
+    missing: u64,
+    /// There may be something to read: since the last time that the socket said so it was not found empty.
+    readable: bool,
+    /// The last attempt to read found nothing.
+    starved: bool,
+    /// The peer has closed its side: the socket is read until it says so.
+    ended: bool,
+    /// The machine has work to do without further input.
+    backlog: bool,
+    /// What happened in the last turn was more than waiting.
+    progressed: bool,
+    /// To be closed once the output is written.
+    closing: Option<CloseReason>,
+}
+
+impl<S: Read + Write, H: Handler> Connection<S, H> {
+    pub(super) fn new(stream: S, options: &ConnectionOptions) -> Connection<S, H> {
+        Connection {
+            stream,
+            machine: ServerConnection::new(options),
+            input: Vec::new(),
+            output: Vec::new(),
+            output_sent: 0,
+            missing: 0,
+            readable: false,
+            starved: false,
+            ended: false,
+            backlog: false,
+            progressed: false,
+            closing: None,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    pub(super) fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Notes that there may be something to read, and whether the peer is said to have closed.
+    pub(super) fn handle_readable(&mut self, ended: bool) {
+        self.readable = true;
+        self.ended |= ended;
+    }
+
+    /// Whether the last attempt to read found nothing: with a stream that blocks, that is an error.
+    pub(super) fn is_starved(&self) -> bool {
+        self.starved
+    }
+
+    /// Bytes that the connection keeps in memory of its own.
+    pub(super) fn retained(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
+    /// Whether nothing is half received, half answered or not yet sent.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.input.is_empty()
+            && self.output.is_empty()
+            && !self.backlog
+            && self.machine.is_between_requests()
+    }
+
+    /// Whether the last turn got something done: executed a request, took part of a value or sent something.
+    pub(super) fn has_progressed(&self) -> bool {
+        self.progressed
+    }
+
+    /// Does all there is to do: sends, then reads, executes and answers what has arrived.
+    pub(super) fn turn<P: FnMut(&mut H)>(&mut self, context: &mut Context<'_, H, P>) -> Turn {
+        self.progressed = false;
+        let mut budget = TURN_LEN;
+        match self.try_turn(context, &mut budget) {
+            Ok(turn) => turn,
+            Err(error) => Turn::Closed(Closed::Transport(error)),
+        }
+    }
+
+    /// Releases what the handler holds for the connection. Nothing but dropping may follow.
+    pub(super) fn abandon(&mut self, handler: &mut H) {
+        let machine = &mut self.machine;
+        // The handler may be in disorder after a panic; its second one changes nothing.
+        let _ = catch_unwind(AssertUnwindSafe(|| machine.abandon(handler)));
+    }
+
+    fn try_turn<P: FnMut(&mut H)>(
+        &mut self,
+        context: &mut Context<'_, H, P>,
+        budget: &mut usize,
+    ) -> io::Result<Turn> {
+        if !self.flush()? {
+            return Ok(Turn::Blocked);
+        }
+        loop {
+            if let Some(reason) = self.closing {
+                return Ok(Turn::Closed(Closed::Protocol(reason)));
+            }
+            if !self.backlog && !self.readable {
+                return Ok(Turn::Idle);
+            }
+            if *budget == 0 {
+                return Ok(Turn::Again);
+            }
+            let turn = if self.input.len() > SHARED_INPUT_MAX {
+                self.run_kept(context, budget)?
+            } else {
+                self.run_shared(context, budget)?
+            };
+            if let Some(turn) = turn {
+                return Ok(turn);
+            }
+        }
+    }
+
+    /// Reads behind the kept input in the shared buffer and executes both.
+    fn run_shared<P: FnMut(&mut H)>(
+        &mut self,
+        context: &mut Context<'_, H, P>,
+        budget: &mut usize,
+    ) -> io::Result<Option<Turn>> {
+        let kept = self.input.len();
+        if kept > 0 {
+            context.buffers.input[..kept].copy_from_slice(&self.input);
+        }
+        let mut filled = kept;
+        if !self.backlog {
+            match self.read(Target::Shared(&mut context.buffers.input[kept..]))? {
+                Input::Bytes(len) => filled += len,
+                Input::Nothing => return Ok(Some(Turn::Idle)),
+                Input::End => return Ok(Some(self.end(context.handler))),
+            }
+            *budget = budget.saturating_sub(filled - kept);
+        }
+        // The buffer is taken out for the time of the run because the context is lent as a whole.
+        let input = mem::take(&mut context.buffers.input);
+        let run = self.execute(&input[..filled], context, budget);
+        if let Ok((consumed, _)) = run {
+            let rest = &input[consumed..filled];
+            if rest.is_empty() {
+                self.input = Vec::new();
+            } else {
+                self.input.clear();
+                self.input.extend_from_slice(rest);
+            }
+        }
+        context.buffers.input = input;
+        Ok(run?.1)
+    }
+
+    /// Adds to the kept input where it lies and executes it, once it is what the machine waits for.
+    fn run_kept<P: FnMut(&mut H)>(
+        &mut self,
+        context: &mut Context<'_, H, P>,
+        budget: &mut usize,
+    ) -> io::Result<Option<Turn>> {
+        if !self.backlog {
+            // Not more than has come already: what a peer announces is not yet worth memory.
+            let chunk = self
+                .missing
+                .clamp(1, self.input.len().max(INPUT_LEN) as u64) as usize;
+            match self.read(Target::Kept(chunk))? {
+                Input::Bytes(len) => {
+                    *budget = budget.saturating_sub(len);
+                    self.missing = self.missing.saturating_sub(len as u64);
+                }
+                Input::Nothing => return Ok(Some(Turn::Idle)),
+                Input::End => return Ok(Some(self.end(context.handler))),
+            }
+            if self.missing > 0 {
+                return Ok(None);
+            }
+        }
+        let mut input = mem::take(&mut self.input);
+        let (consumed, turn) = self.execute(&input, context, budget)?;
+        if consumed < input.len() {
+            input.drain(..consumed);
+            self.input = input;
+        }
+        Ok(turn)
+    }
+
+    /// Lets the machine execute `input`, and writes its answers. Returns how much of the input is done with.
+    fn execute<P: FnMut(&mut H)>(
+        &mut self,
+        input: &[u8],
+        context: &mut Context<'_, H, P>,
+        budget: &mut usize,
+    ) -> io::Result<(usize, Option<Turn>)> {
+        let mut consumed = 0;
+        let mut written = 0;
+        self.backlog = false;
+        loop {
+            let (machine, handler, now) = (&mut self.machine, &mut *context.handler, context.now);
+            let (rest, room) = (&input[consumed..], &mut context.buffers.output[written..]);
+            // A handler's fault costs the connection that met it, and no other.
+            let progress = catch_unwind(AssertUnwindSafe(|| {
+                machine.handle_input(handler, rest, room, now)
+            }));
+            let Ok(progress) = progress else {
+                return Ok((consumed, Some(Turn::Closed(Closed::Panicked))));
+            };
+            consumed += progress.consumed;
+            written += progress.written;
+            self.progressed |= progress.consumed > 0 || progress.written > 0;
+            match progress.next {
+                Next::Read { missing } => {
+                    self.missing = missing;
+                    let sent = self.answer(written, context, budget)?;
+                    return Ok((consumed, (!sent).then_some(Turn::Blocked)));
+                }
+                Next::Close(reason) => {
+                    self.closing = Some(reason);
+                    let sent = self.answer(written, context, budget)?;
+                    return Ok((consumed, (!sent).then_some(Turn::Blocked)));
+                }
+                // An answer in parts goes on where it stopped.
+                Next::Write { room } if room <= context.buffers.output.len() - written => {}
+                Next::Write { room } => {
+                    let sent = self.answer(written, context, budget)?;
+                    written = 0;
+                    if !sent || *budget == 0 {
+                        self.backlog = true;
+                        return Ok((
+                            consumed,
+                            Some(if sent { Turn::Again } else { Turn::Blocked }),
+                        ));
+                    }
+                    if context.buffers.output.len() < room {
+                        context.buffers.output.resize(room.max(REPLY_ROOM_MIN), 0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends the first `len` bytes of the output buffer; what the socket does not take is kept. Returns whether it took
+    /// all.
+    fn answer<P: FnMut(&mut H)>(
+        &mut self,
+        len: usize,
+        context: &mut Context<'_, H, P>,
+        budget: &mut usize,
+    ) -> io::Result<bool> {
+        *budget = budget.saturating_sub(len);
+        if len == 0 {
+            return Ok(true);
+        }
+        (context.publish)(context.handler);
+        let bytes = &context.buffers.output[..len];
+        let sent = send(&mut self.stream, bytes)?;
+        if sent < len {
+            self.output = bytes[sent..].to_vec();
+            self.output_sent = 0;
+        }
+        if context.buffers.output.len() > OUTPUT_KEPT_MAX {
+            context.buffers.output = vec![0; OUTPUT_LEN];
+        }
+        Ok(sent == len)
+    }
+
+    /// Sends what is kept; returns whether nothing is left.
+    fn flush(&mut self) -> io::Result<bool> {
+        if self.output.is_empty() {
+            return Ok(true);
+        }
+        let sent = send(&mut self.stream, &self.output[self.output_sent..])?;
+        self.progressed |= sent > 0;
+        self.output_sent += sent;
+        if self.output_sent < self.output.len() {
+            return Ok(false);
+        }
+        self.output = Vec::new();
+        Ok(true)
+    }
+
+    /// Reads once.
+    ///
+    /// Less than there was room for means that the socket is empty: the next read would only find that out, and what
+    /// comes later is announced. Not so at the end of the stream, which is announced together with the last bytes.
+    fn read(&mut self, target: Target<'_>) -> io::Result<Input> {
+        let (kept, room) = match target {
+            Target::Shared(room) => (None, room),
+            Target::Kept(len) => {
+                let kept = self.input.len();
+                self.input.resize(kept + len, 0);
+                (Some(kept), &mut self.input[kept..])
+            }
+        };
+        let room_len = room.len();
+        let result = loop {
+            match self.stream.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        if let Some(kept) = kept {
+            self.input.truncate(kept + *result.as_ref().unwrap_or(&0));
+        }
+        match result {
+            Ok(0) => Ok(Input::End),
+            Ok(len) => {
+                self.readable = len == room_len || self.ended;
+                Ok(Input::Bytes(len))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                self.starved = true;
+                Ok(Input::Nothing)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn end(&mut self, handler: &mut H) -> Turn {
+        let (machine, unconsumed) = (&mut self.machine, self.input.len());
+        let reason = catch_unwind(AssertUnwindSafe(|| {
+            machine.handle_end_of_input(handler, unconsumed)
+        }));
+        Turn::Closed(reason.map_or(Closed::Panicked, Closed::Protocol))
+    }
+}
+
+/// Where to read to.
+enum Target<'a> {
+    Shared(&'a mut [u8]),
+    /// Behind the kept input, at most so many bytes.
+    Kept(usize),
+}
+
+/// Sends as much as the socket takes.
+fn send(stream: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match stream.write(&bytes[sent..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => sent += len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}

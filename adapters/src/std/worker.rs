@@ -1,0 +1,389 @@
+//! A thread that serves connections.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use std::{io, mem};
+
+use memlet_core::connection::CloseReason;
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+use tracing::debug;
+
+use super::connection::{Buffers, Closed, Connection, Context, Turn};
+use super::net::Stream;
+use super::{Figures, Service};
+
+/// Readiness events taken from the system at once.
+const EVENTS: usize = 1024;
+
+/// How long a peer that was hung up on may still talk: to close at once would let the system throw away what it was
+/// told last.
+const LINGER_S: u32 = 2;
+
+/// How often a thread looks for connections whose time is over.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How often a thread that is to stop looks whether it can.
+const DRAIN_SWEEP: Duration = Duration::from_millis(50);
+
+const WAKE: Token = Token(usize::MAX);
+
+/// How a thread is given connections and told to stop.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    streams: Mutex<Vec<Stream>>,
+    draining: AtomicBool,
+    waker: Waker,
+}
+
+impl Inbox {
+    pub(super) fn new(poll: &Poll) -> io::Result<Inbox> {
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        Ok(Inbox {
+            streams: Mutex::default(),
+            draining: AtomicBool::new(false),
+            waker,
+        })
+    }
+
+    /// Hands over a connection.
+    pub(super) fn give(&self, stream: Stream) -> io::Result<()> {
+        self.streams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(stream);
+        self.waker.wake()
+    }
+
+    /// Tells the thread to finish what it has and to stop.
+    pub(super) fn drain(&self) -> io::Result<()> {
+        self.draining.store(true, Ordering::Release);
+        self.waker.wake()
+    }
+
+    fn take(&self) -> Vec<Stream> {
+        mem::take(&mut *self.streams.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A connection and what the thread has to know about it.
+struct Entry<V: Service> {
+    connection: Connection<Stream, V::Handler>,
+    /// Memory of its own, in bytes, as it is counted in the thread's sum.
+    retained: usize,
+    /// The second in which something was last got done.
+    active: u32,
+    /// It waits for another turn.
+    queued: bool,
+    /// The poller tells when it can be written. That is only asked for once it could not.
+    writable_wanted: bool,
+    /// It has been hung up on; until this second the peer may still talk.
+    lingering: Option<u32>,
+}
+
+/// A thread that serves connections.
+pub(super) struct Worker<'a, V: Service> {
+    thread: usize,
+    service: &'a V,
+    figures: Arc<Figures>,
+    inbox: Arc<Inbox>,
+    poll: Poll,
+    handler: V::Handler,
+    buffers: Buffers,
+    connections: Slab<Entry<V>>,
+    /// Connections that have more to do after the others' turns.
+    queue: Vec<usize>,
+    /// Connections that are lingering.
+    lingering: usize,
+    /// Memory of the connections' own, in bytes, and its limit.
+    retained: usize,
+    retained_max: usize,
+    now: u32,
+    /// The second of the last look for connections whose time is over.
+    swept: u32,
+    drain_until: Option<Instant>,
+}
+
+impl<'a, V: Service> Worker<'a, V> {
+    pub(super) fn new(
+        thread: usize,
+        service: &'a V,
+        figures: Arc<Figures>,
+        inbox: Arc<Inbox>,
+        poll: Poll,
+    ) -> Worker<'a, V> {
+        let now = figures.clock.now();
+        Worker {
+            thread,
+            service,
+            handler: service.handler(thread, &figures),
+            inbox,
+            poll,
+            buffers: Buffers::new(),
+            connections: Slab::new(),
+            queue: Vec::new(),
+            lingering: 0,
+            retained: 0,
+            retained_max: figures.options.retained_bytes_max / figures.options.threads.max(1),
+            now,
+            swept: now,
+            drain_until: None,
+            figures,
+        }
+    }
+
+    /// Serves until it is told to stop and has finished.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut queue = Vec::new();
+        loop {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            self.now = self.figures.clock.now();
+            for event in &events {
+                match event.token() {
+                    WAKE => self.handle_wake(),
+                    Token(key) => self.handle_event(key, event),
+                }
+            }
+            mem::swap(&mut queue, &mut self.queue);
+            for key in queue.drain(..) {
+                if let Some(entry) = self.connections.get_mut(key) {
+                    entry.queued = false;
+                    self.turn(key);
+                }
+            }
+            if self.now != self.swept {
+                self.sweep();
+            }
+            if self.drain_until.is_some() && self.is_drained() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long to wait for events: for ever if there is nothing that time alone brings about.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.queue.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        if self.drain_until.is_some() {
+            return Some(DRAIN_SWEEP);
+        }
+        let idle = self.figures.options.idle_timeout.is_some() && !self.connections.is_empty();
+        (idle || self.lingering > 0).then_some(SWEEP)
+    }
+
+    fn handle_wake(&mut self) {
+        for stream in self.inbox.take() {
+            self.insert(stream);
+        }
+        if self.drain_until.is_none() && self.inbox.draining.load(Ordering::Acquire) {
+            self.drain_until = Some(Instant::now() + self.figures.options.drain_timeout);
+            // What has arrived is still answered, so each connection gets a turn.
+            for key in self.keys() {
+                if let Some(entry) = self.connections.get_mut(key) {
+                    entry.connection.handle_readable(false);
+                    self.turn(key);
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, mut stream: Stream) {
+        let slot = self.connections.vacant_entry();
+        let key = slot.key();
+        if let Err(error) = stream.register(self.poll.registry(), Token(key), Interest::READABLE) {
+            debug!(%error, "connection lost");
+            self.figures.current.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        debug!(
+            thread = self.thread,
+            connection = key,
+            peer = stream.peer(),
+            "accepted"
+        );
+        slot.insert(Entry {
+            connection: Connection::new(stream, &self.figures.options.connection),
+            retained: 0,
+            active: self.now,
+            queued: false,
+            writable_wanted: false,
+            lingering: None,
+        });
+    }
+
+    #[inline]
+    fn handle_event(&mut self, key: usize, event: &Event) {
+        let Some(entry) = self.connections.get_mut(key) else {
+            return;
+        };
+        let ended = event.is_read_closed() || event.is_error();
+        if event.is_readable() || ended {
+            entry.connection.handle_readable(ended);
+        }
+        if entry.lingering.is_some() {
+            self.linger(key);
+        } else if !entry.queued {
+            self.turn(key);
+        }
+    }
+
+    /// Gives a connection its turn.
+    #[inline]
+    fn turn(&mut self, key: usize) {
+        let Some(entry) = self.connections.get_mut(key) else {
+            return;
+        };
+        let turn = entry.connection.turn(&mut Context {
+            handler: &mut self.handler,
+            buffers: &mut self.buffers,
+            now: self.now,
+            publish: |handler: &mut V::Handler| self.service.publish(self.thread, handler),
+        });
+        if entry.connection.has_progressed() {
+            entry.active = self.now;
+        }
+        let retained = entry.connection.retained();
+        self.retained = self.retained - entry.retained + retained;
+        entry.retained = retained;
+        match turn {
+            Turn::Idle => {}
+            Turn::Again => {
+                entry.queued = true;
+                self.queue.push(key);
+            }
+            Turn::Blocked if entry.writable_wanted => {}
+            Turn::Blocked => {
+                // Asking makes the poller look again: no change since the attempt to write is missed.
+                entry.writable_wanted = true;
+                let interests = Interest::READABLE | Interest::WRITABLE;
+                let stream = entry.connection.stream_mut();
+                if let Err(error) = stream.reregister(self.poll.registry(), Token(key), interests) {
+                    return self.close(key, &Closed::Transport(error));
+                }
+            }
+            Turn::Closed(closed) => return self.hang_up(key, &closed),
+        }
+        if self.retained > self.retained_max {
+            self.make_room();
+        }
+    }
+
+    /// Ends a connection; if it is the server that does, lets the peer read why.
+    fn hang_up(&mut self, key: usize, closed: &Closed) {
+        let by_us = match closed {
+            Closed::Protocol(reason) => {
+                !matches!(reason, CloseReason::EndOfInput | CloseReason::Truncated)
+            }
+            _ => false,
+        };
+        let Some(entry) = self.connections.get_mut(key) else {
+            return;
+        };
+        if !by_us || entry.connection.stream().finish().is_err() {
+            return self.close(key, closed);
+        }
+        debug!(thread = self.thread, connection = key, reason = %closed, "hung up");
+        entry.lingering = Some(self.now + LINGER_S);
+        self.lingering += 1;
+        self.linger(key);
+    }
+
+    /// Forgets what a peer says that was hung up on.
+    fn linger(&mut self, key: usize) {
+        let Some(entry) = self.connections.get_mut(key) else {
+            return;
+        };
+        // A peer that talks faster than this is not listening.
+        for _ in 0..16 {
+            match self.buffers.discard(entry.connection.stream_mut()) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        self.close(key, &Closed::Protocol(CloseReason::EndOfInput));
+    }
+
+    /// Closes and forgets a connection.
+    fn close(&mut self, key: usize, closed: &Closed) {
+        let Some(mut entry) = self.connections.try_remove(key) else {
+            return;
+        };
+        debug!(thread = self.thread, connection = key, reason = %closed, "closed");
+        entry.connection.abandon(&mut self.handler);
+        self.retained -= entry.retained;
+        self.lingering -= usize::from(entry.lingering.is_some());
+        self.figures.current.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Closes the connections that have stood still for the longest time until the others' memory is within its limit.
+    fn make_room(&mut self) {
+        while self.retained > self.retained_max {
+            let stillest = self
+                .connections
+                .iter()
+                .filter(|(_, entry)| entry.retained > 0);
+            let Some((key, _)) =
+                stillest.min_by_key(|(_, entry)| (entry.active, usize::MAX - entry.retained))
+            else {
+                return;
+            };
+            self.close(key, &Closed::Crowded);
+        }
+    }
+
+    /// Once a second: closes the connections whose time is over.
+    fn sweep(&mut self) {
+        self.swept = self.now;
+        let idle_s = self
+            .figures
+            .options
+            .idle_timeout
+            .map(|timeout| u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX));
+        if idle_s.is_none() && self.lingering == 0 {
+            return;
+        }
+        for key in self.keys() {
+            let Some(entry) = self.connections.get(key) else {
+                continue;
+            };
+            let idle = idle_s.is_some_and(|idle_s| self.now.saturating_sub(entry.active) > idle_s);
+            match entry.lingering {
+                Some(until) if self.now > until => self.close(key, &Closed::Idle),
+                None if idle => self.close(key, &Closed::Idle),
+                _ => {}
+            }
+        }
+    }
+
+    /// Closes the connections that have nothing under way, or all of them if the time is over; whether none is left.
+    fn is_drained(&mut self) -> bool {
+        let over = self
+            .drain_until
+            .is_some_and(|until| Instant::now() >= until);
+        for key in self.keys() {
+            let Some(entry) = self.connections.get(key) else {
+                continue;
+            };
+            if over
+                || entry.lingering.is_some()
+                || (!entry.queued && entry.connection.is_between_requests())
+            {
+                self.close(key, &Closed::Drained);
+            }
+        }
+        self.connections.is_empty()
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
+    }
+}
