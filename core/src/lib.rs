@@ -14,6 +14,7 @@
 )]
 
 pub mod connection;
+pub mod engine;
 pub mod handler;
 pub mod store;
 pub mod wire;

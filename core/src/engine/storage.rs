@@ -1,0 +1,160 @@
+//! SET, ADD, REPLACE, APPEND, PREPEND and their quiet twins (memcached binary protocol: what each command does).
+
+use super::expiration::absolute;
+use super::{Credentials, Engine, Host, Statistics, invalid, item_len};
+use crate::handler::{Outcome, Reply};
+use crate::store::{Attributes, ReserveError, SetError, SetMode, Shards};
+use crate::wire::{Request, Status, extras::StoreExtras};
+
+const OUT_OF_MEMORY: &str = "Out of memory allocating item";
+
+impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
+    /// SET, ADD, REPLACE.
+    #[inline]
+    pub(super) fn store(
+        &mut self,
+        mode: SetMode,
+        request: &Request<'_>,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> Outcome {
+        let Ok(StoreExtras { flags, expiration }) = StoreExtras::parse(request.extras) else {
+            return invalid(reply);
+        };
+        if self.is_too_large(request.key.len(), flags, request.value.len() as u64) {
+            return self.refuse_too_large(mode, request.key, reply, now);
+        }
+        let attributes = Attributes {
+            flags,
+            expiration: absolute(expiration, now),
+        };
+        let cas = request.cas;
+        let stored = self.shards.with(request.key, |store, key| {
+            store.set(mode, key, request.value, attributes, cas, now)
+        });
+        match stored {
+            // The store's own limit is below the engine's.
+            Err(SetError::TooLarge { .. }) => self.refuse_too_large(mode, request.key, reply, now),
+            Err(SetError::Full) => self.refuse_no_memory(mode, request.key, reply, now),
+            stored => self.answer_stored(cas, stored, reply),
+        }
+    }
+
+    /// APPEND, PREPEND. What would make the item too large is not stored, and the old value stays.
+    pub(super) fn join(
+        &mut self,
+        mode: SetMode,
+        request: &Request<'_>,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> Outcome {
+        let value_len = request.value.len() as u64;
+        if self.is_too_large(request.key.len(), 0, value_len) {
+            return self.refuse_too_large(mode, request.key, reply, now);
+        }
+        let item_size_max = u64::from(self.settings.item_size_max);
+        let stored = self.shards.with(request.key, |store, key| {
+            let Some(old) = store.peek(key, now) else {
+                return Err(SetError::NotStored);
+            };
+            if request.cas != 0 && request.cas != old.cas {
+                return Err(SetError::Exists);
+            }
+            let joined_len = value_len.saturating_add(old.value.len() as u64);
+            if item_len(request.key.len(), old.flags, joined_len) > item_size_max {
+                return Err(SetError::NotStored);
+            }
+            match store.set(
+                mode,
+                key,
+                request.value,
+                Attributes::default(),
+                request.cas,
+                now,
+            ) {
+                Err(SetError::TooLarge { .. }) => Err(SetError::NotStored),
+                stored => stored,
+            }
+        });
+        // memcached counts a CAS only for SET, ADD and REPLACE.
+        self.answer_stored(0, stored, reply)
+    }
+
+    pub(super) fn is_too_large(&self, key_len: usize, flags: u32, value_len: u64) -> bool {
+        item_len(key_len, flags, value_len) > u64::from(self.settings.item_size_max)
+    }
+
+    /// Answers a store that came to a decision; `cas` is the CAS asked for, if that counts.
+    pub(super) fn answer_stored(
+        &mut self,
+        cas: u64,
+        stored: Result<u64, SetError>,
+        reply: &mut Reply<'_>,
+    ) -> Outcome {
+        Statistics::raise(&mut self.statistics.cmd_set, 1);
+        if cas != 0 {
+            match stored {
+                Ok(_) => Statistics::raise(&mut self.statistics.cas_hits, 1),
+                Err(SetError::Exists) => Statistics::raise(&mut self.statistics.cas_badval, 1),
+                Err(SetError::NotFound) => Statistics::raise(&mut self.statistics.cas_misses, 1),
+                Err(_) => {}
+            }
+        }
+        let status = match stored {
+            Ok(_) if reply.opcode().is_quiet() => return Outcome::Done,
+            Ok(cas) => return reply.success(cas).into(),
+            Err(SetError::Exists) => Status::KEY_EEXISTS,
+            Err(SetError::NotFound) => Status::KEY_ENOENT,
+            Err(SetError::NotStored) => Status::NOT_STORED,
+            Err(SetError::TooLarge { .. }) => Status::E2BIG,
+            Err(SetError::KeyLength { .. }) => Status::EINVAL,
+            Err(_) => return reply.error_text(Status::ENOMEM, OUT_OF_MEMORY).into(),
+        };
+        reply.error(status).into()
+    }
+
+    /// Answers that an item is too large. A SET then deletes the old item, lest the client go on reading it.
+    #[cold]
+    pub(super) fn refuse_too_large(
+        &mut self,
+        mode: SetMode,
+        key: &[u8],
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> Outcome {
+        Statistics::raise(&mut self.statistics.store_too_large, 1);
+        self.delete_stale(mode, key, now);
+        reply.error(Status::E2BIG).into()
+    }
+
+    /// Answers that there is no room at this time; otherwise as [`Engine::refuse_too_large`].
+    #[cold]
+    pub(super) fn refuse_no_memory(
+        &mut self,
+        mode: SetMode,
+        key: &[u8],
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> Outcome {
+        Statistics::raise(&mut self.statistics.store_no_memory, 1);
+        self.delete_stale(mode, key, now);
+        reply.error_text(Status::ENOMEM, OUT_OF_MEMORY).into()
+    }
+
+    fn delete_stale(&mut self, mode: SetMode, key: &[u8], now: u32) {
+        if mode == SetMode::Set {
+            // That there was nothing to delete is fine.
+            let _ = self
+                .shards
+                .with(key, |store, key| store.delete(key, 0, now));
+        }
+    }
+}
+
+/// Whether a value that cannot be reserved for can never be stored.
+pub(super) fn is_hopeless(error: ReserveError) -> bool {
+    matches!(
+        error,
+        ReserveError::TooLarge { .. } | ReserveError::KeyLength { .. }
+    )
+}

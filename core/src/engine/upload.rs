@@ -1,0 +1,164 @@
+//! Long values: from the connection into the store, piece by piece.
+
+use super::expiration::absolute;
+use super::sasl::MECHANISM_LEN_MAX;
+use super::session::Session;
+use super::storage::is_hopeless;
+use super::{Credentials, Engine, Host};
+use crate::handler::{Outcome, Reply, ValueStart};
+use crate::store::{Attributes, Reservation, SetError, SetMode, Shards};
+use crate::wire::{Dialect, Opcode, Request, Status, extras::StoreExtras};
+
+/// A value on its way into the store.
+#[derive(Debug)]
+pub(super) struct Upload {
+    reservation: Reservation,
+    mode: SetMode,
+    cas: u64,
+}
+
+impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
+    /// Decides what becomes of a long value, by command: SET, ADD and REPLACE take it in pieces; what joins it to an
+    /// item, or reads it, wants it whole; what cannot succeed is answered at once.
+    pub(super) fn begin(
+        &mut self,
+        session: &mut Session,
+        head: &Request<'_>,
+        value_len: u32,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> ValueStart {
+        type O = Opcode;
+        match head.opcode {
+            O::SET | O::SETQ => {
+                self.begin_store(SetMode::Set, session, head, value_len, reply, now)
+            }
+            O::ADD | O::ADDQ => {
+                self.begin_store(SetMode::Add, session, head, value_len, reply, now)
+            }
+            O::REPLACE | O::REPLACEQ => {
+                self.begin_store(SetMode::Replace, session, head, value_len, reply, now)
+            }
+            O::APPEND | O::APPENDQ | O::PREPEND | O::PREPENDQ => {
+                if self.is_too_large(head.key.len(), 0, value_len.into()) {
+                    return skip(self.refuse_too_large(SetMode::Append, head.key, reply, now));
+                }
+                ValueStart::Whole(Status::E2BIG)
+            }
+            O::SASL_AUTH | O::SASL_STEP => self.begin_credentials(head, value_len, reply),
+            opcode if opcode.shape(Dialect::Memcached).is_some() => {
+                ValueStart::Whole(Status::E2BIG)
+            }
+            _ => skip(reply.error(Status::UNKNOWN_COMMAND).into()),
+        }
+    }
+
+    fn begin_store(
+        &mut self,
+        mode: SetMode,
+        session: &mut Session,
+        head: &Request<'_>,
+        value_len: u32,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> ValueStart {
+        let Ok(StoreExtras { flags, expiration }) = StoreExtras::parse(head.extras) else {
+            return skip(reply.error(Status::EINVAL).into());
+        };
+        if self.is_too_large(head.key.len(), flags, value_len.into()) {
+            return skip(self.refuse_too_large(mode, head.key, reply, now));
+        }
+        let attributes = Attributes {
+            flags,
+            expiration: absolute(expiration, now),
+        };
+        let reserved = self.shards.with(head.key, |store, key| {
+            store.reserve(key, value_len, attributes, now)
+        });
+        match reserved {
+            Ok(reservation) => {
+                self.cancel(session);
+                session.upload = Some(Upload {
+                    reservation,
+                    mode,
+                    cas: head.cas,
+                });
+                ValueStart::Stream
+            }
+            Err(error) if is_hopeless(error) => {
+                skip(self.refuse_too_large(mode, head.key, reply, now))
+            }
+            // Many values are arriving at once. By the time this one is complete there may be room.
+            Err(_) => ValueStart::Whole(Status::ENOMEM),
+        }
+    }
+
+    fn begin_credentials(
+        &mut self,
+        head: &Request<'_>,
+        value_len: u32,
+        reply: &mut Reply<'_>,
+    ) -> ValueStart {
+        if !self.credentials.required() {
+            return skip(reply.error(Status::UNKNOWN_COMMAND).into());
+        }
+        if head.key.len() > MECHANISM_LEN_MAX {
+            return skip(reply.error(Status::EINVAL).into());
+        }
+        if self.are_credentials_too_large(value_len.into()) {
+            return skip(reply.error(Status::ENOMEM).into());
+        }
+        ValueStart::Whole(Status::AUTH_ERROR)
+    }
+
+    /// Writes a piece. That the store has given the reservation up shows at the end, when it is committed.
+    pub(super) fn write(&mut self, session: &mut Session, offset: u32, bytes: &[u8]) {
+        if let Some(upload) = &session.upload {
+            let reservation = &upload.reservation;
+            let _ = self.shards.with_hash(reservation.key_hash(), |store| {
+                store.write(reservation, offset, bytes)
+            });
+        }
+    }
+
+    /// Puts the complete value under its key, if the command's condition holds now, and answers.
+    pub(super) fn commit(
+        &mut self,
+        session: &mut Session,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> Outcome {
+        let (cas, stored) = match session.upload.take() {
+            Some(Upload {
+                reservation,
+                mode,
+                cas,
+            }) => {
+                let key_hash = reservation.key_hash();
+                let commit = self
+                    .shards
+                    .with_hash(key_hash, |store| store.commit(reservation, mode, cas, now));
+                (cas, commit)
+            }
+            None => (0, Err(SetError::NotReserved)),
+        };
+        self.answer_stored(cas, stored, reply)
+    }
+
+    /// Gives back the room of a value that will not be complete.
+    pub(super) fn cancel(&mut self, session: &mut Session) {
+        if let Some(Upload { reservation, .. }) = session.upload.take() {
+            self.shards
+                .with_hash(reservation.key_hash(), |store| store.cancel(reservation));
+        }
+    }
+}
+
+/// What is answered already only has to be skipped.
+fn skip(answered: Outcome) -> ValueStart {
+    match answered {
+        Outcome::NeedOutput(room) => ValueStart::NeedOutput(room),
+        Outcome::Close => ValueStart::Close,
+        Outcome::Done | Outcome::Again(_) => ValueStart::Skip,
+    }
+}
