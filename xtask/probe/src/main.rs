@@ -1,11 +1,13 @@
 //! core as a device would use it: one function that is given a connection's input and fills its output.
 //!
-//! The variants (features `wire`, `store`, `engine`) each hold the one before, so that their sizes can be compared.
+//! The variants (features `wire`, `store`, `engine`, `login`) each hold the one before, so that their sizes can be compared.
 #![no_std]
 #![no_main]
 
 #[cfg(feature = "store")]
 mod cell;
+#[cfg(feature = "engine")]
+mod engine;
 #[cfg(all(feature = "store", not(feature = "engine")))]
 mod store;
 #[cfg(not(feature = "store"))]
@@ -14,6 +16,8 @@ mod wire;
 use core::panic::PanicInfo;
 use core::slice;
 
+#[cfg(feature = "engine")]
+use engine::serve;
 #[cfg(all(feature = "store", not(feature = "engine")))]
 use store::serve;
 #[cfg(not(feature = "store"))]

@@ -57,9 +57,10 @@ impl Footprint {
             if name == STORE_MEMORY {
                 footprint.bss = footprint.bss.saturating_sub(symbol.size());
             } else if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
-                footprint
-                    .functions
-                    .push((rustc_demangle::demangle(name).to_string(), symbol.size()));
+                footprint.functions.push((
+                    format!("{:#}", rustc_demangle::demangle(name)),
+                    symbol.size(),
+                ));
             }
         }
         footprint

@@ -21,10 +21,23 @@ use footprint::Footprint;
 const TARGET: &str = "thumbv7em-none-eabihf";
 /// Further targets, without 64-bit atomics, for which core must build.
 const BUILD_TARGETS: [&str; 2] = ["thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"];
-/// The most that wire, store, engine and connection together may take of the flash, in bytes.
+/// The most that any variant may take of the flash, in bytes.
 const FLASH_LIMIT: u64 = 24 * 1024;
-/// The feature of the probe for each variant; the last one is the whole.
-const VARIANTS: [(&str, &str); 2] = [("wire", "wire"), ("store", "wire + store")];
+/// The feature of the probe for each variant, the smallest first.
+const VARIANTS: [(&str, &str); 4] = [
+    ("wire", "wire"),
+    ("store", "wire + store"),
+    ("engine", "wire + store + engine + connection"),
+    ("login", "the same with SASL"),
+];
+
+/// A variant's line in the table.
+struct Row {
+    title: &'static str,
+    footprint: Footprint,
+    /// The panic paths, if there are any.
+    panics: Option<String>,
+}
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
@@ -49,37 +62,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let toolchain = cross::toolchain(&targets)?;
     let mut rows = Vec::new();
-    let mut failures = Vec::new();
     for (feature, title) in VARIANTS {
         if options
             .variant
             .as_deref()
-            .is_some_and(|wanted| wanted != feature)
+            .is_none_or(|wanted| wanted == feature)
         {
-            continue;
-        }
-        match measure(&toolchain, feature, options) {
-            Ok(footprint) => rows.push((feature, title, footprint)),
-            Err(error) => {
-                eprintln!("{title}: {error:#}");
-                failures.push(title);
-            }
+            println!("linking the probe: {title}");
+            rows.push(measure(&toolchain, feature, title, options)?);
         }
     }
-    if !rows.is_empty() {
-        print_table(&toolchain, &rows, options)?;
-    }
-    if !failures.is_empty() {
-        bail!("{} failed", failures.join(", "));
-    }
-    for (feature, title, footprint) in &rows {
-        if *feature == "engine" && footprint.flash() > FLASH_LIMIT && !options.overflow_checks {
-            bail!(
-                "{title} takes {} bytes of flash; the limit is {FLASH_LIMIT}",
-                footprint.flash()
-            );
-        }
-    }
+    print_table(&toolchain, &rows, options)?;
+    judge(&rows, options)?;
     if !options.only_size {
         for target in BUILD_TARGETS {
             build_core(&toolchain, target)?;
@@ -104,18 +98,48 @@ fn build_core(toolchain: &Toolchain, target: &str) -> Result<()> {
     Ok(())
 }
 
-/// Links a variant without a panic path, or says which panic paths keep it from linking.
-fn measure(toolchain: &Toolchain, feature: &str, options: &Options) -> Result<Footprint> {
-    println!("linking the probe: {feature}");
-    let linked = link(toolchain, feature, options);
-    match linked {
-        Ok(file) => Footprint::read(&file),
+fn judge(rows: &[Row], options: &Options) -> Result<()> {
+    let mut faults = Vec::new();
+    for row in rows {
+        if let Some(panics) = &row.panics {
+            println!("{}: packet input can reach a panic:\n{panics}", row.title);
+            faults.push(format!("{} can panic", row.title));
+        }
+        let flash = row.footprint.flash();
+        if flash > FLASH_LIMIT && !options.overflow_checks {
+            faults.push(format!(
+                "{} takes {flash} bytes of flash, the limit is {FLASH_LIMIT}",
+                row.title
+            ));
+        }
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        bail!("{}", faults.join("; "))
+    }
+}
+
+/// Links a variant without a panic path, or else with them, and names them.
+fn measure(
+    toolchain: &Toolchain,
+    feature: &str,
+    title: &'static str,
+    options: &Options,
+) -> Result<Row> {
+    match link(toolchain, feature, options) {
+        Ok(file) => Ok(Row {
+            title,
+            footprint: Footprint::read(&file)?,
+            panics: None,
+        }),
         Err(error) if error.to_string().contains("memlet_must_not_panic") => {
             let file = link(toolchain, &format!("{feature},panics-linked"), options)?;
-            bail!(
-                "packet input can reach a panic:\n{}",
-                panics::describe(&file)?
-            );
+            Ok(Row {
+                title,
+                footprint: Footprint::read(&file)?,
+                panics: Some(panics::describe(&file)?),
+            })
         }
         Err(error) => Err(error),
     }
@@ -150,11 +174,7 @@ fn link(toolchain: &Toolchain, features: &str, options: &Options) -> Result<Path
     Ok(target_dir.join(TARGET).join("release/memlet-probe"))
 }
 
-fn print_table(
-    toolchain: &Toolchain,
-    rows: &[(&str, &str, Footprint)],
-    options: &Options,
-) -> Result<()> {
+fn print_table(toolchain: &Toolchain, rows: &[Row], options: &Options) -> Result<()> {
     let date = shell::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     println!(
         "\n{TARGET}, opt-level z, LTO; {}; {}",
@@ -162,14 +182,23 @@ fn print_table(
         date.trim()
     );
     println!(
-        "{:<36}{:>8}{:>8}{:>8}{:>8}",
+        "{:<36}{:>8}{:>8}{:>8}{:>8}  panics",
         "bytes", "text", "rodata", "flash", "RAM"
     );
-    for (_, title, footprint) in rows {
+    for Row {
+        title,
+        footprint,
+        panics,
+    } in rows
+    {
+        let panics = if panics.is_some() {
+            "REACHABLE"
+        } else {
+            "none"
+        };
+        let Footprint { text, rodata, .. } = footprint;
         println!(
-            "{title:<36}{:>8}{:>8}{:>8}{:>8}",
-            footprint.text,
-            footprint.rodata,
+            "{title:<36}{text:>8}{rodata:>8}{:>8}{:>8}  {panics}",
             footprint.flash(),
             footprint.ram()
         );
@@ -177,13 +206,13 @@ fn print_table(
     println!(
         "flash: text, rodata and initial values of variables; RAM: variables beyond the store's memory; no heap"
     );
-    println!("each of these links without a reachable panic\n");
-    if options.functions > 0 {
-        for (_, title, footprint) in rows {
-            println!("{title}:");
-            for (name, size) in footprint.functions.iter().take(options.functions) {
-                println!("{size:>8} {name}");
-            }
+    println!(
+        "panics: none if the probe links with a panic handler that calls a function that does not exist\n"
+    );
+    for row in rows.iter().filter(|_| options.functions > 0) {
+        println!("{}:", row.title);
+        for (name, size) in row.footprint.functions.iter().take(options.functions) {
+            println!("{size:>8} {name}");
         }
     }
     Ok(())

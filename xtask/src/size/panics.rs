@@ -1,7 +1,6 @@
 //! Which call sites of an image lead to a panic: read from the relocations that the linker was asked to keep.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -15,6 +14,9 @@ use crate::shell;
 /// The function that the probe's panic handler calls.
 const PANIC_END: &str = "memlet_must_not_panic";
 
+/// How many of the lines that a call was inlined into are named; further ones are of no help.
+const POSITIONS_SHOWN: usize = 4;
+
 /// One call: from the function and address to the function called.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Call {
@@ -23,7 +25,7 @@ struct Call {
     callee: String,
 }
 
-/// One line for each call from memlet's code into the library's panic machinery, with source positions.
+/// One line for each call from memlet's code into the library's panic machinery, by source position, innermost first.
 pub(super) fn describe(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
     let calls = calls(&File::parse(&*bytes)?)?;
@@ -33,10 +35,9 @@ pub(super) fn describe(path: &Path) -> Result<String> {
     for call in &calls {
         if machinery.contains(&call.callee) && !machinery.contains(&call.caller) {
             described.insert(format!(
-                "  {} -> {}\n{}",
-                call.caller,
-                call.callee,
-                position(&lines, call.address)
+                "  {} calls {}\n",
+                position(&lines, call),
+                call.callee
             ));
         }
     }
@@ -48,36 +49,31 @@ pub(super) fn describe(path: &Path) -> Result<String> {
     Ok(described.into_iter().collect())
 }
 
-/// The inlined calls at an address, innermost first, as far as they lie in the project.
-fn position(lines: &addr2line::Loader, address: u64) -> String {
-    let mut text = String::new();
-    let Ok(mut frames) = lines.find_frames(address) else {
-        return text;
-    };
-    let root = shell::root().to_string_lossy().into_owned();
-    while let Ok(Some(frame)) = frames.next() {
-        let function = frame
-            .function
-            .and_then(|name| name.demangle().ok().map(std::borrow::Cow::into_owned));
-        let location = frame.location;
-        let file = location
-            .as_ref()
-            .and_then(|location| location.file)
-            .unwrap_or("?");
-        let line = location
-            .as_ref()
-            .and_then(|location| location.line)
-            .unwrap_or(0);
-        let file = file
-            .strip_prefix(&root)
-            .map_or(file, |file| file.trim_start_matches('/'));
-        let _ = writeln!(
-            text,
-            "      at {file}:{line} in {}",
-            function.as_deref().unwrap_or("?")
-        );
+/// Where in the project a call stands, and the lines into which it was inlined.
+fn position(lines: &addr2line::Loader, call: &Call) -> String {
+    let root = shell::root().to_string_lossy();
+    let mut positions = Vec::new();
+    if let Ok(mut frames) = lines.find_frames(call.address) {
+        while let Ok(Some(frame)) = frames.next() {
+            let Some(location) = frame.location else {
+                continue;
+            };
+            let Some(file) = location.file.and_then(|file| file.strip_prefix(&*root)) else {
+                continue;
+            };
+            positions.push(format!(
+                "{}:{}",
+                file.trim_start_matches('/'),
+                location.line.unwrap_or(0)
+            ));
+        }
     }
-    text
+    positions.truncate(POSITIONS_SHOWN);
+    if positions.is_empty() {
+        call.caller.clone()
+    } else {
+        positions.join(" < ")
+    }
 }
 
 fn calls(image: &File<'_>) -> Result<Vec<Call>> {
