@@ -28,8 +28,8 @@ impl Clock {
         u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
     }
 
-    /// Seconds since the start.
-    pub(super) fn uptime(&self) -> u64 {
-        self.started.elapsed().as_secs()
+    /// The second of the start.
+    pub(super) fn started(&self) -> u32 {
+        u32::try_from(self.started_unix.as_secs()).unwrap_or(u32::MAX)
     }
 }

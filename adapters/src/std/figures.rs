@@ -1,6 +1,6 @@
 //! What a server counts about its connections, readable from every thread.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::clock::Clock;
 use super::{Listen, ServerOptions};
@@ -16,6 +16,7 @@ pub struct Figures {
     pub(super) current: AtomicUsize,
     pub(super) accepted: AtomicU64,
     pub(super) rejected: AtomicU64,
+    pub(super) accepting: AtomicBool,
 }
 
 impl Figures {
@@ -27,6 +28,7 @@ impl Figures {
             current: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
+            accepting: AtomicBool::new(true),
         }
     }
 
@@ -48,10 +50,16 @@ impl Figures {
         self.rejected.load(Ordering::Relaxed)
     }
 
-    /// Seconds since the start.
+    /// The unix second in which the server began to listen.
     #[must_use]
-    pub fn uptime(&self) -> u64 {
-        self.clock.uptime()
+    pub fn started(&self) -> u32 {
+        self.clock.started()
+    }
+
+    /// Whether the server still accepts connections.
+    #[must_use]
+    pub fn is_accepting(&self) -> bool {
+        self.accepting.load(Ordering::Relaxed)
     }
 
     /// How the server was set up.

@@ -54,21 +54,27 @@
 //! Through `tracing`: `listening`, `drained` (info), `rejected` (warn, at most one a second), `accepted`, `hung up` and
 //! `closed` with the reason (debug). Requests are not logged.
 
+mod cache;
 mod clock;
 mod connection;
 mod figures;
 mod net;
 mod options;
+mod process;
 mod serve;
 mod server;
 mod service;
 mod sharded;
+mod users;
 mod worker;
 
+pub use cache::{Cache, CacheOptions, Login};
 pub use figures::Figures;
 pub use net::Listen;
 pub use options::ServerOptions;
+pub use process::CacheHost;
 pub use serve::{ServeError, serve};
 pub use server::{Server, ServerError, ServerHandle};
 pub use service::Service;
 pub use sharded::{ShardedStore, ShardedStoreError};
+pub use users::{Users, UsersError};

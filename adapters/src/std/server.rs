@@ -260,6 +260,7 @@ impl Server {
             let stopping = self.stop.asked.load(Ordering::Acquire);
             let paused = acceptor.accept_waiting(&self.listeners)?;
             if stopping {
+                self.figures.accepting.store(false, Ordering::Relaxed);
                 self.listeners.clear();
                 return Ok(());
             }
