@@ -41,16 +41,16 @@ pub enum UsersError {
 impl fmt::Display for UsersError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UsersError::Unreadable { path, error } => {
-                write!(f, "cannot read {}: {error}", path.display())
-            }
+            UsersError::Unreadable { error, .. } => write!(f, "it cannot be read: {error}"),
             UsersError::Line { number } => {
                 write!(
                     f,
                     "line {number} is not of the form user:password, with neither part empty"
                 )
             }
-            UsersError::Empty => f.write_str("there is no user; a line has the form user:password"),
+            UsersError::Empty => {
+                f.write_str("there is no user in it; a line has the form user:password")
+            }
         }
     }
 }
@@ -90,7 +90,10 @@ impl Users {
             }
             let mut parts = line.splitn(2, |&byte| byte == b':');
             match (parts.next(), parts.next()) {
-                (Some(name @ [_, ..]), Some(password @ [_, ..])) => users.push(User { name: name.into(), password: password.into() }),
+                (Some(name @ [_, ..]), Some(password @ [_, ..])) => users.push(User {
+                    name: name.into(),
+                    password: password.into(),
+                }),
                 _ => return Err(UsersError::Line { number: at + 1 }),
             }
         }
@@ -150,11 +153,7 @@ mod tests {
             assert!(matches!(error, UsersError::Line { number: 2 }), "{line}");
         }
         let error = Users::read(Path::new("/nowhere/users")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("cannot read /nowhere/users: ")
-        );
+        assert!(error.to_string().starts_with("it cannot be read: "));
     }
 
     #[test]
