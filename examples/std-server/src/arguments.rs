@@ -416,18 +416,10 @@ mod tests {
 
     #[test]
     fn login_needs_users() {
-        assert!(
-            parse(&["-S"])
-                .unwrap_err()
-                .to_string()
-                .contains("--auth-file")
-        );
-        let arguments = parse(&["-S", "--auth-file", "/nowhere/users"]).unwrap();
-        assert!(
-            arguments
-                .cache()
-                .unwrap_err()
-                .starts_with("--auth-file /nowhere/users: cannot read")
-        );
+        let cache = |arguments: &[&str]| parse(arguments).unwrap().cache();
+        assert!(cache(&["-S"]).unwrap_err().contains("needs --auth-file"));
+        let error = cache(&["-S", "--auth-file", "/nowhere/users"]).unwrap_err();
+        assert!(error.starts_with("--auth-file /nowhere/users: it cannot be read"));
+        assert!(parse(&["--auth-file", "users"]).is_err());
     }
 }
