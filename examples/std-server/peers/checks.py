@@ -1,0 +1,37 @@
+"""What the Python peer scripts share: arguments, and assertions that print one line per command."""
+
+import argparse
+import sys
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--server", required=True, help="host:port, or the path of a unix socket")
+    parser.add_argument("--user")
+    parser.add_argument("--password")
+    return parser.parse_args()
+
+
+def check(command, got, expected):
+    """Compares one result; the first difference ends the script with status 1."""
+    if got != expected or type(got) is not type(expected):
+        print(f"FAILED {command}: got {got!r}, expected {expected!r}")
+        sys.exit(1)
+    print(f"ok {command}")
+
+
+def check_that(command, condition, detail=""):
+    if not condition:
+        print(f"FAILED {command}: {detail}")
+        sys.exit(1)
+    print(f"ok {command}")
+
+
+def check_raises(command, kind, call):
+    try:
+        result = call()
+    except kind:
+        print(f"ok {command}")
+        return
+    print(f"FAILED {command}: no {kind}, got {result!r}")
+    sys.exit(1)

@@ -1,0 +1,315 @@
+//! Traffic of unkind shapes: many idle connections, a client that never reads, clients that send a byte a second. The rest
+//! are served promptly, and the server's memory stays within a bound that is printed.
+
+mod common;
+
+use common::{Client, Kind, Request, Server, ServerBuilder, op};
+use std::io::{ErrorKind, Write};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const MIB: u64 = 1 << 20;
+
+/// Round trips of one client while the server has other things on its hands: the longest, and how many there were.
+fn serve_for(server: &Server, how_long: Duration) -> (Duration, u32) {
+    let mut client = server.connect();
+    let began = Instant::now();
+    let mut longest = Duration::ZERO;
+    let mut count = 0;
+    while began.elapsed() < how_long {
+        let key = format!("key {}", count % 100);
+        let value = vec![b'v'; 100];
+        let sent = Instant::now();
+        assert_eq!(client.call(Request::set(&key, &value)).status(), 0);
+        assert_eq!(client.call(Request::get(&key)).value(), value);
+        longest = longest.max(sent.elapsed());
+        count += 1;
+    }
+    (longest, count)
+}
+
+/// Lets this process hold that many connections; the limit may have to be raised first.
+fn allow_open_files(files: u32) {
+    let raised = Command::new("prlimit")
+        .args([
+            format!("--pid={}", std::process::id()),
+            format!("--nofile={files}:"),
+        ])
+        .status()
+        .expect("prlimit (util-linux) can't be run");
+    assert!(
+        raised.success(),
+        "no permission to open {files} files: raise the hard limit (`ulimit -Hn`)"
+    );
+}
+
+#[test]
+fn ten_thousand_idle_connections_leave_the_rest_served() {
+    const CONNECTIONS: u32 = 10_000;
+    allow_open_files(CONNECTIONS + 500);
+    let server = ServerBuilder::new(Kind::from_environment())
+        .arguments(&["-c", "11000", "-t", "2"])
+        .files_max(CONNECTIONS + 5000)
+        .start();
+    server.probe();
+    let before = server.resident_bytes();
+    let mut idle: Vec<Client> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+    // Every tenth has spoken before it fell silent, and every tenth is in the middle of a header.
+    for (number, client) in idle.iter_mut().enumerate() {
+        match number % 10 {
+            0 => client.expect_alive(),
+            1 => client.send_bytes(&Request::new(op::NOOP).bytes()[..13]),
+            _ => {}
+        }
+    }
+    let (longest, count) = serve_for(&server, Duration::from_secs(2));
+    let connected = server.connect().figure("curr_connections");
+    assert!(
+        connected > u64::from(CONNECTIONS),
+        "{connected} connections"
+    );
+    let per_connection = server.resident_bytes().saturating_sub(before) / u64::from(CONNECTIONS);
+    println!(
+        "{:?}: {CONNECTIONS} idle connections take {per_connection} bytes each; beside them {count} pairs of requests, \
+         the slowest in {longest:?}",
+        server.kind
+    );
+    assert!(count > 200, "only {count} pairs of requests in 2 s");
+    assert!(
+        longest < Duration::from_secs(1),
+        "a request waited {longest:?}"
+    );
+    assert!(
+        per_connection < 4096,
+        "{per_connection} bytes for an idle connection"
+    );
+    // The idle ones are alive: each that is asked answers.
+    for client in idle.iter_mut().step_by(500) {
+        client.expect_alive();
+    }
+    for client in idle.iter_mut().skip(1).step_by(1000) {
+        client.send_bytes(&Request::new(op::NOOP).opaque(4).bytes()[13..]);
+        assert_eq!(client.receive().opcode(), op::NOOP);
+    }
+    drop(idle);
+    let began = Instant::now();
+    while server.connect().figure("curr_connections") > 10 {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "closed connections are not given back"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.probe();
+}
+
+/// Asks for a mebibyte again and again without ever reading, until the server stops reading too.
+fn flood(server: &Server) -> (Client, u64) {
+    let mut client = server.connect();
+    client.socket.set_nonblocking(true).unwrap();
+    let requests: Vec<u8> = (0..1000)
+        .flat_map(|_| Request::get("large").bytes())
+        .collect();
+    let began = Instant::now();
+    let mut asked = 0;
+    let mut silent_since = Instant::now();
+    while silent_since.elapsed() < Duration::from_millis(500)
+        && began.elapsed() < Duration::from_secs(10)
+    {
+        match client.socket.write(&requests) {
+            Ok(n) => {
+                asked += u64::try_from(n).unwrap();
+                silent_since = Instant::now();
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(5))
+            }
+            Err(error) => {
+                println!("the server ends the flood: {error}");
+                break;
+            }
+        }
+    }
+    (client, asked / 29)
+}
+
+#[test]
+fn a_client_that_never_reads_costs_a_bounded_amount() {
+    let server = ServerBuilder::new(Kind::from_environment())
+        .arguments(&["-m", "64", "-t", "2"])
+        .start();
+    assert_eq!(
+        server
+            .connect()
+            .call(Request::set("large", vec![b'l'; 1_000_000]))
+            .status(),
+        0
+    );
+    server.probe();
+    let before = server.resident_bytes();
+    let floods: Vec<(Client, u64)> = (0..5).map(|_| flood(&server)).collect();
+    let asked: u64 = floods.iter().map(|(_, asked)| asked).sum();
+    let (longest, count) = serve_for(&server, Duration::from_secs(1));
+    let grown = server.resident_bytes().saturating_sub(before);
+    println!(
+        "{:?}: 5 clients asked for {asked} values of 1 MB and read none: {} KiB of memory; beside them {count} pairs of \
+         requests, the slowest in {longest:?}",
+        server.kind,
+        grown / 1024
+    );
+    assert!(
+        count > 100 && longest < Duration::from_secs(1),
+        "{count} pairs, the slowest in {longest:?}"
+    );
+    // memcached answers until its output is queued; here each connection may hold a reply and its unread requests.
+    assert!(
+        server.kind == Kind::Memcached || grown < 5 * 4 * MIB,
+        "{grown} bytes for five clients that don't read"
+    );
+    drop(floods);
+    server.probe();
+}
+
+#[test]
+fn what_a_slow_reader_asked_for_arrives_whole() {
+    let server = ServerBuilder::new(Kind::from_environment())
+        .arguments(&["-m", "64"])
+        .start();
+    let value: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    assert_eq!(
+        server
+            .connect()
+            .call(Request::set("large", &value))
+            .status(),
+        0
+    );
+    let mut client = server.connect();
+    for number in 0..40 {
+        client.send(&Request::get("large").opaque(number));
+    }
+    thread::sleep(Duration::from_millis(300));
+    for number in 0..40 {
+        let answer = client.receive();
+        assert_eq!(answer.opaque(), number);
+        assert!(answer.value() == value, "answer {number} is damaged");
+    }
+    client.expect_alive();
+}
+
+#[test]
+fn clients_that_send_a_byte_a_second_hold_nobody_up() {
+    let server = ServerBuilder::new(Kind::from_environment())
+        .arguments(&["-t", "1"])
+        .start();
+    let mut slow: Vec<Client> = (0..50).map(|_| server.connect()).collect();
+    let request = Request::set("slow", "a value that comes in single bytes")
+        .opaque(6)
+        .bytes();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for byte in &request[..4] {
+                for client in &mut slow {
+                    client.send_bytes(&[*byte]);
+                }
+                thread::sleep(Duration::from_secs(1));
+            }
+            // Enough of waiting: the rest at once, and it is one whole request.
+            for client in &mut slow {
+                client.send_bytes(&request[4..]);
+                assert_eq!(client.receive().opaque(), 6);
+            }
+            done.store(true, Ordering::Release);
+        });
+        let mut total = 0;
+        while !done.load(Ordering::Acquire) {
+            let (longest, count) = serve_for(&server, Duration::from_millis(500));
+            assert!(
+                longest < Duration::from_millis(500),
+                "a request waited {longest:?}"
+            );
+            total += count;
+        }
+        println!(
+            "{:?}: beside 50 clients of a byte a second {total} pairs of requests",
+            server.kind
+        );
+        assert!(total > 500);
+    });
+    assert_eq!(
+        server.connect().call(Request::get("slow")).value(),
+        b"a value that comes in single bytes"
+    );
+}
+
+/// Large values announced by many connections and never sent: no memory is set aside for promises.
+#[test]
+fn announced_values_that_never_come_cost_nothing() {
+    let server = ServerBuilder::new(Kind::from_environment())
+        .arguments(&["-m", "64", "-t", "2"])
+        .start();
+    server.probe();
+    let before = server.resident_bytes();
+    let mut clients: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    let head = Request::set("promised", "")
+        .claim_body_len(8 + 8 + 1_000_000)
+        .bytes();
+    for client in &mut clients {
+        client.send_bytes(&head);
+    }
+    thread::sleep(Duration::from_millis(100));
+    let (longest, count) = serve_for(&server, Duration::from_millis(500));
+    let grown = server.resident_bytes().saturating_sub(before);
+    println!(
+        "{:?}: 200 announced values of 1 MB take {} KiB; beside them {count} pairs of requests, the slowest in {longest:?}",
+        server.kind,
+        grown / 1024
+    );
+    assert!(count > 50 && longest < Duration::from_millis(500));
+    assert!(grown < 80 * MIB, "{grown} bytes for announced values");
+    drop(clients);
+    server.probe();
+    assert_eq!(
+        server
+            .connect()
+            .call(Request::set("promised", vec![1; 500_000]))
+            .status(),
+        0
+    );
+}
+
+/// A connection that comes and goes leaves nothing behind.
+#[test]
+fn connections_that_come_and_go_leave_no_memory_behind() {
+    let server = ServerBuilder::new(Kind::from_environment())
+        .arguments(&["-m", "64", "-t", "2"])
+        .start();
+    let round = |server: &Server| {
+        for number in 0..1500_u32 {
+            let mut client = server.connect();
+            match number % 4 {
+                0 => client.expect_alive(),
+                1 => client.send_bytes(&Request::set("half", vec![7; 50_000]).bytes()[..30_000]),
+                2 => client.send_bytes(b"\x80\x01"),
+                _ => client.send(&Request::new(op::STAT)),
+            }
+        }
+        server.probe();
+        thread::sleep(Duration::from_millis(200));
+        server.resident_bytes()
+    };
+    let first = round(&server);
+    let third = [round(&server), round(&server)][1];
+    println!(
+        "{:?}: resident {} KiB after 1,500 connections, {} KiB after 4,500",
+        server.kind,
+        first / 1024,
+        third / 1024
+    );
+    assert!(
+        third < first + 3 * MIB,
+        "resident memory grows from {first} to {third} bytes"
+    );
+}
