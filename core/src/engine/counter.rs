@@ -167,8 +167,9 @@ where
 {
     const BLANKS: [u8; 64] = [b' '; 64];
     let mut padded = BLANKS;
-    let front = padded.get_mut(..digits.len())?;
-    front.copy_from_slice(digits);
+    for (place, digit) in padded.iter_mut().zip(digits) {
+        *place = *digit;
+    }
     let len = old_len.max(digits.len());
     if let Some(text) = padded.get(..len) {
         return store.set(SetMode::Set, key, text, attributes, 0, now).ok();
@@ -195,28 +196,39 @@ where
 /// modulo 2^64, but where that would be 2^63 or more, a minus anywhere in the text is refused.
 fn number(value: &Value<'_>) -> Option<u64> {
     let (first, second) = value.pieces();
-    let mut bytes = first
-        .iter()
-        .chain(second)
-        .copied()
-        .skip_while(|&byte| is_space(byte))
-        .peekable();
-    let negative = bytes.next_if(|&byte| byte == b'-' || byte == b'+') == Some(b'-');
-    let mut magnitude: Option<u64> = None;
-    while let Some(digit) = bytes.next_if(u8::is_ascii_digit) {
-        let digit = u64::from(digit.wrapping_sub(b'0'));
-        magnitude = Some(magnitude.unwrap_or(0).checked_mul(10)?.checked_add(digit)?);
+    let (mut part, mut negative, mut minus, mut magnitude) = (Part::Space, false, false, 0_u64);
+    for &byte in first.iter().chain(second) {
+        match (part, byte) {
+            (Part::Rest, 0) => break,
+            (Part::Rest, _) => {}
+            (Part::Space, byte) if is_space(byte) => {}
+            (Part::Space, b'-' | b'+') => {
+                negative = byte == b'-';
+                part = Part::Sign;
+            }
+            (_, b'0'..=b'9') => {
+                let digit = u64::from(byte.wrapping_sub(b'0'));
+                magnitude = magnitude.checked_mul(10)?.checked_add(digit)?;
+                part = Part::Digits;
+            }
+            (Part::Digits, 0) => break,
+            (Part::Digits, byte) if is_space(byte) => part = Part::Rest,
+            _ => return None,
+        }
+        minus |= byte == b'-';
     }
-    let magnitude = magnitude?;
-    let ended = bytes.peek().is_none_or(|&byte| byte == 0 || is_space(byte));
-    let number = if negative {
-        magnitude.wrapping_neg()
-    } else {
-        magnitude
-    };
-    let refused = number >> 63 != 0
-        && (negative || bytes.take_while(|&byte| byte != 0).any(|byte| byte == b'-'));
-    (ended && !refused).then_some(number)
+    let number = if negative { magnitude.wrapping_neg() } else { magnitude };
+    let is_number = matches!(part, Part::Digits | Part::Rest);
+    (is_number && !(minus && number >> 63 != 0)).then_some(number)
+}
+
+/// Where in the text of a number the reader is.
+#[derive(Clone, Copy)]
+enum Part {
+    Space,
+    Sign,
+    Digits,
+    Rest,
 }
 
 /// White space as C's `isspace` has it.
