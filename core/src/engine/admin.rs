@@ -6,12 +6,14 @@ use crate::store::Shards;
 use crate::wire::{Request, extras::VerbosityExtras};
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
+    #[inline(never)]
     pub(super) fn version(&self, reply: &mut Reply<'_>) -> Outcome {
         reply
             .send(&[], &[], self.settings.version.as_bytes(), 0)
             .into()
     }
 
+    #[inline(never)]
     pub(super) fn verbosity(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Outcome {
         let Ok(extras) = VerbosityExtras::parse(request.extras) else {
             return invalid(reply);

@@ -22,6 +22,7 @@ enum Counted {
 }
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
+    #[inline(never)]
     pub(super) fn count(
         &mut self,
         request: &Request<'_>,
@@ -217,7 +218,11 @@ fn number(value: &Value<'_>) -> Option<u64> {
         }
         minus |= byte == b'-';
     }
-    let number = if negative { magnitude.wrapping_neg() } else { magnitude };
+    let number = if negative {
+        magnitude.wrapping_neg()
+    } else {
+        magnitude
+    };
     let is_number = matches!(part, Part::Digits | Part::Rest);
     (is_number && !(minus && number >> 63 != 0)).then_some(number)
 }

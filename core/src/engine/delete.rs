@@ -6,6 +6,7 @@ use crate::store::{DeleteError, Shards};
 use crate::wire::{Request, Status};
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
+    #[inline(never)]
     pub(super) fn delete(
         &mut self,
         request: &Request<'_>,

@@ -7,6 +7,7 @@ use crate::store::Shards;
 use crate::wire::{Request, Status, extras::FlushExtras};
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
+    #[inline(never)]
     pub(super) fn flush(
         &mut self,
         request: &Request<'_>,

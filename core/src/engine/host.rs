@@ -82,8 +82,6 @@ pub struct HostSettings<'a> {
     pub verbosity: u32,
     /// Path of the unix socket, if any.
     pub domain_socket: Option<&'a str>,
-    /// Permissions of the unix socket that are held back.
-    pub umask: u32,
     /// Threads that serve.
     pub num_threads: u64,
     /// Connections that may wait to be accepted.
@@ -102,7 +100,6 @@ impl Default for HostSettings<'_> {
             inter: None,
             verbosity: 0,
             domain_socket: None,
-            umask: 0o700,
             num_threads: 1,
             tcp_backlog: 0,
             maxconns_fast: true,

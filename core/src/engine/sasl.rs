@@ -12,6 +12,7 @@ pub(super) const MECHANISM_LEN_MAX: usize = 32;
 const PLAIN: &[u8] = b"PLAIN";
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
+    #[inline(never)]
     pub(super) fn sasl(
         &mut self,
         session: &mut Session,

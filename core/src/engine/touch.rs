@@ -9,6 +9,7 @@ use crate::wire::{HEADER_LEN, Opcode, Request, Status, extras::TouchExtras};
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     /// Sets the expiration. TOUCH answers with the flags alone, the others like the gets; all count as touches.
+    #[inline(never)]
     pub(super) fn touch(
         &mut self,
         request: &Request<'_>,

@@ -175,6 +175,20 @@ impl<'a> Reply<'a> {
         value_len: usize,
         write_value: impl FnOnce(&mut [u8]),
     ) -> Result<(), NoRoom> {
+        self.send_head(status, extras, key, cas, value_len)
+            .map(write_value)
+    }
+
+    /// Sends all but the value, and returns the place of the value in the output.
+    #[inline]
+    fn send_head(
+        &mut self,
+        status: Status,
+        extras: &[u8],
+        key: &[u8],
+        cas: u64,
+        value_len: usize,
+    ) -> Result<&mut [u8], NoRoom> {
         let body_len = extras
             .len()
             .saturating_add(key.len())
@@ -187,7 +201,7 @@ impl<'a> Reply<'a> {
             framing_extras_len: 0,
             key_len: u16::try_from(key.len()).map_err(|_| no_room)?,
             extras_len: u8::try_from(extras.len()).map_err(|_| no_room)?,
-            datatype: DataType(0),
+            datatype: DataType::RAW,
             vbucket_or_status: status.0,
             body_len: u32::try_from(body_len).map_err(|_| no_room)?,
             opaque: self.opaque,
@@ -203,9 +217,8 @@ impl<'a> Reply<'a> {
         *head = header.to_bytes().map_err(|_| no_room)?;
         fill(extras_space, extras);
         fill(key_space, key);
-        write_value(value_space);
         self.written = self.written.saturating_add(needed);
-        Ok(())
+        Ok(value_space)
     }
 
     /// Appends bytes that are no packet; for the line that tells a text client it is wrong here.
