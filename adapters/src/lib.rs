@@ -1,4 +1,6 @@
 //! Binds `memlet-core` to the world: one module per world, each behind a feature.
 
+#[cfg(all(feature = "load", unix))]
+pub mod load;
 #[cfg(all(feature = "std", unix))]
 pub mod std;
