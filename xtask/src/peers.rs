@@ -21,7 +21,7 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("cc", "gcc"),
 ];
 /// What the Python client of libmemcached is built with.
-const LIBRARIES: [&str; 2] = ["libmemcached-dev", "zlib1g-dev"];
+const LIBRARIES: [&str; 3] = ["libmemcached-dev", "libsasl2-dev", "zlib1g-dev"];
 const PYTHON_CLIENTS: [&str; 2] = ["python-binary-memcached==0.33.0", "pylibmc==1.6.3"];
 const NODE_CLIENT: &str = "memjs@1.3.2";
 
@@ -75,11 +75,13 @@ fn ensure_python_clients(folder: &Path) -> Result<()> {
                     "--quiet",
                     "--disable-pip-version-check",
                 ])
+                // The built package brings a SASL library without mechanisms, so that it cannot log in.
+                .args(["--no-binary", "pylibmc"])
                 .args(PYTHON_CLIENTS);
                 shell::run(&mut pip)
             };
             if install().is_err() {
-                // Without a built package for this machine one is compiled, against Python's headers.
+                // It is compiled against Python's headers.
                 shell::ensure_debian_packages(&["python3-dev", "g++"])?;
                 install()?;
             }

@@ -152,7 +152,6 @@ impl Host for CacheHost {
             inter: process.address.as_deref(),
             verbosity: process.verbosity.load(Ordering::Relaxed),
             domain_socket: process.socket.as_ref().map(|(path, _)| &**path),
-            umask: process.socket.as_ref().map_or(0o700, |&(_, mode)| mode),
             num_threads: options.threads as u64,
             tcp_backlog: options.backlog.into(),
             maxconns_fast: true,
