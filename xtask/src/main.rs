@@ -5,6 +5,7 @@
 
 mod arrows;
 mod bench;
+mod bench_server;
 mod cross;
 mod fuzz;
 mod lint;
@@ -45,6 +46,8 @@ enum Task {
     Peers(peers::Options),
     /// Runs all micro-benchmarks
     Bench(bench::Options),
+    /// Compares memlet-server with memcached under load, in turns: throughput, latency, CPU time, memory
+    BenchServer(bench_server::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Peers(options) => peers::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::BenchServer(options) => bench_server::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

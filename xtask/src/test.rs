@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::shell::{cargo, run as run_command};
-use crate::{arrows, bench, fuzz, lint, peers, size};
+use crate::{arrows, bench, bench_server, fuzz, lint, peers, size};
 
 /// A step: its name, what it does, and the doing.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// What is quick and fails often comes first.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "fmt",
         does: "formatting",
@@ -61,6 +61,11 @@ const STEPS: [Step; 9] = [
         name: "bench",
         does: "every benchmark once",
         run: || bench::run(&bench::Options::check()),
+    },
+    Step {
+        name: "bench-server",
+        does: "the comparison with memcached runs",
+        run: || bench_server::run(&bench_server::Options::smoke()),
     },
 ];
 /// How long each fuzz target runs here.
