@@ -15,13 +15,16 @@ impl<'a> Writer<'a> {
         let available = out.len();
         match out.get_mut(..needed) {
             Some(rest) => Ok(Writer { rest, written: 0 }),
-            None => Err(EmitError::OutputTooShort { needed, available }),
+            None => Err(output_too_short(needed, available)),
         }
     }
 
     /// Appends `piece`. A piece past the announced length would be left out; the callers announce what they put.
     #[inline]
     pub(super) fn put(&mut self, piece: &[u8]) {
+        if piece.is_empty() {
+            return;
+        }
         if let Some((place, rest)) =
             core::mem::take(&mut self.rest).split_at_mut_checked(piece.len())
         {
@@ -36,4 +39,9 @@ impl<'a> Writer<'a> {
     pub(super) fn written(&self) -> usize {
         self.written
     }
+}
+
+#[cold]
+fn output_too_short(needed: usize, available: usize) -> EmitError {
+    EmitError::OutputTooShort { needed, available }
 }

@@ -1,7 +1,8 @@
 //! The 24 bytes at the front of every packet, in their classic and their flex form.
 
 use super::error::{EmitError, Field, ParseError};
-use super::{DataType, Magic, Opcode, parse};
+use super::parse::{self, Direction};
+use super::{DataType, Magic, Opcode};
 
 /// Length of a header in bytes.
 pub const HEADER_LEN: usize = 24;
@@ -82,9 +83,9 @@ impl Header {
     ///
     /// # Errors
     /// [`ParseErrorKind::UnknownMagic`](super::ParseErrorKind::UnknownMagic). The lengths are not judged here.
-    #[inline]
+    #[inline(always)]
     pub fn parse(input: &[u8]) -> Result<Parsed<Header>, ParseError> {
-        parse::header(input)
+        parse::header(input, Direction::Any)
     }
 
     /// Reads a header from exactly its bytes.

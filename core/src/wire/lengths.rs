@@ -2,7 +2,7 @@
 
 use super::error::{Allowed, Field, ParseError, ParseErrorKind};
 use super::header::Header;
-use super::shape::{Presence, Shape};
+use super::shape::Shape;
 
 /// The longest key and body that a receiver is willing to take.
 ///
@@ -47,19 +47,7 @@ impl Header {
     /// [`ParseErrorKind::PartsExceedBody`] when they are longer than the body.
     #[inline]
     pub fn value_len(&self) -> Result<u32, ParseError> {
-        let parts = u32::from(self.framing_extras_len)
-            + u32::from(self.extras_len)
-            + u32::from(self.key_len);
-        match self.body_len.checked_sub(parts) {
-            Some(value_len) => Ok(value_len),
-            None => Err(ParseError::new(
-                ParseErrorKind::PartsExceedBody,
-                Field::Body,
-                BODY_LEN_AT,
-                self.body_len,
-                Allowed::AtLeast(parts),
-            )),
-        }
+        self.check(&Limits::NONE)
     }
 
     /// Judges the lengths in memcached's order: the sum, the body's limit, the key's limit; then gives the length of
@@ -69,26 +57,53 @@ impl Header {
     /// [`ParseErrorKind::PartsExceedBody`], [`ParseErrorKind::BodyTooLong`] or [`ParseErrorKind::KeyTooLong`].
     #[inline]
     pub fn check(&self, limits: &Limits) -> Result<u32, ParseError> {
-        let value_len = self.value_len()?;
-        if self.body_len > limits.body_len_max {
-            return Err(ParseError::new(
+        match self.value_len_within(limits) {
+            Some(value_len) => Ok(value_len),
+            None => Err(self.explain_length(limits)),
+        }
+    }
+
+    /// [`Header::check`] without the reason.
+    #[inline(always)]
+    pub(super) fn value_len_within(&self, limits: &Limits) -> Option<u32> {
+        let value_len = self.body_len.checked_sub(self.parts_len())?;
+        let within = self.body_len <= limits.body_len_max && self.key_len <= limits.key_len_max;
+        within.then_some(value_len)
+    }
+
+    /// Length in bytes of what stands between header and value; no sum of the three can overflow.
+    #[inline(always)]
+    fn parts_len(&self) -> u32 {
+        u32::from(self.framing_extras_len) + u32::from(self.extras_len) + u32::from(self.key_len)
+    }
+
+    /// The first rule that [`Header::check`] found broken; apart from it, to keep the common way short.
+    #[cold]
+    fn explain_length(&self, limits: &Limits) -> ParseError {
+        let (body_len, key_len) = (self.body_len, self.key_len.into());
+        if body_len < self.parts_len() {
+            let allowed = Allowed::AtLeast(self.parts_len());
+            let kind = ParseErrorKind::PartsExceedBody;
+            return ParseError::new(kind, Field::Body, BODY_LEN_AT, body_len, allowed);
+        }
+        if body_len > limits.body_len_max {
+            let allowed = Allowed::AtMost(limits.body_len_max);
+            return ParseError::new(
                 ParseErrorKind::BodyTooLong,
                 Field::Body,
                 BODY_LEN_AT,
-                self.body_len,
-                Allowed::AtMost(limits.body_len_max),
-            ));
+                body_len,
+                allowed,
+            );
         }
-        if self.key_len > limits.key_len_max {
-            return Err(ParseError::new(
-                ParseErrorKind::KeyTooLong,
-                Field::Key,
-                self.key_len_at(),
-                self.key_len.into(),
-                Allowed::AtMost(limits.key_len_max.into()),
-            ));
-        }
-        Ok(value_len)
+        let allowed = Allowed::AtMost(limits.key_len_max.into());
+        ParseError::new(
+            ParseErrorKind::KeyTooLong,
+            Field::Key,
+            self.key_len_at(),
+            key_len,
+            allowed,
+        )
     }
 
     /// Judges whether extras, key and value are what a request of the opcode takes.
@@ -101,53 +116,46 @@ impl Header {
     #[inline]
     pub fn check_shape(&self, shape: &Shape) -> Result<(), ParseError> {
         let value_len = self.value_len()?;
+        if shape.allows_extras_len(self.extras_len)
+            && shape.key.allows(self.key_len != 0)
+            && shape.value.allows(value_len != 0)
+        {
+            return Ok(());
+        }
+        Err(self.explain_shape(value_len, shape))
+    }
+
+    /// The first rule that [`Header::check_shape`] found broken; apart from it, to keep the common way short.
+    #[cold]
+    fn explain_shape(&self, value_len: u32, shape: &Shape) -> ParseError {
+        let key_len = u32::from(self.key_len);
         if !shape.allows_extras_len(self.extras_len) {
-            return Err(ParseError::new(
+            let (found, allowed) = (
+                self.extras_len.into(),
+                Allowed::Bits(shape.extras_len_bits()),
+            );
+            return ParseError::new(
                 ParseErrorKind::ExtrasLength,
                 Field::Extras,
                 EXTRAS_LEN_AT,
-                self.extras_len.into(),
-                Allowed::Bits(shape.extras_len_bits()),
-            ));
-        }
-        let key_len = u32::from(self.key_len);
-        let kind = match shape.key {
-            Presence::Required if key_len == 0 => {
-                Some((ParseErrorKind::KeyMissing, Allowed::AtLeast(1)))
-            }
-            Presence::Forbidden if key_len != 0 => {
-                Some((ParseErrorKind::KeyForbidden, Allowed::AtMost(0)))
-            }
-            _ => None,
-        };
-        if let Some((kind, allowed)) = kind {
-            return Err(ParseError::new(
-                kind,
-                Field::Key,
-                self.key_len_at(),
-                key_len,
+                found,
                 allowed,
-            ));
+            );
         }
-        let kind = match shape.value {
-            Presence::Required if value_len == 0 => {
-                Some((ParseErrorKind::ValueMissing, Allowed::AtLeast(1)))
-            }
-            Presence::Forbidden if value_len != 0 => {
-                Some((ParseErrorKind::ValueForbidden, Allowed::AtMost(0)))
-            }
-            _ => None,
+        let missing = Allowed::AtLeast(1);
+        let forbidden = Allowed::AtMost(0);
+        let (kind, allowed) = match (shape.key.allows(key_len != 0), key_len, value_len) {
+            (false, 0, _) => (ParseErrorKind::KeyMissing, missing),
+            (false, _, _) => (ParseErrorKind::KeyForbidden, forbidden),
+            (true, _, 0) => (ParseErrorKind::ValueMissing, missing),
+            (true, _, _) => (ParseErrorKind::ValueForbidden, forbidden),
         };
-        if let Some((kind, allowed)) = kind {
-            return Err(ParseError::new(
-                kind,
-                Field::Value,
-                BODY_LEN_AT,
-                value_len,
-                allowed,
-            ));
+        match kind {
+            ParseErrorKind::KeyMissing | ParseErrorKind::KeyForbidden => {
+                ParseError::new(kind, Field::Key, self.key_len_at(), key_len, allowed)
+            }
+            _ => ParseError::new(kind, Field::Value, BODY_LEN_AT, value_len, allowed),
         }
-        Ok(())
     }
 
     const fn key_len_at(&self) -> u32 {

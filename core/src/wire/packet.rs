@@ -4,7 +4,8 @@ use super::emit::Writer;
 use super::error::{EmitError, Field, ParseError};
 use super::header::{HEADER_LEN, Header, Parsed};
 use super::lengths::Limits;
-use super::{DataType, Magic, Opcode, parse};
+use super::parse::{self, Direction};
+use super::{DataType, Magic, Opcode};
 
 /// A packet whose parts are borrowed from the bytes it was parsed from, or from wherever its sender keeps them.
 ///
@@ -57,22 +58,22 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// A wrong first byte, or lengths that do not add up or break `limits`: known, and told, as soon as the header is
     /// there.
-    #[inline]
+    #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Packet<'a>>, ParseError> {
-        parse::packet(input, limits)
+        parse::packet(input, limits, Direction::Any)
     }
 
     /// Reads the body of a packet whose header has been read before; `consumed` counts from behind the header.
     ///
     /// # Errors
     /// Lengths that do not add up or break `limits`.
-    #[inline]
+    #[inline(always)]
     pub fn parse_body(
         header: &Header,
         body: &'a [u8],
         limits: &Limits,
     ) -> Result<Parsed<Packet<'a>>, ParseError> {
-        parse::packet_body(header, body, limits)
+        parse::packet_body(header, body, limits, Direction::Any)
     }
 
     /// The header of this packet.

@@ -14,195 +14,240 @@ use super::{DataType, Magic, Opcode};
 type Step<'a, T> = IResult<&'a [u8], T, ()>;
 
 /// Takes the next `N` bytes.
-#[inline]
-fn array<const N: usize>(input: &[u8]) -> Step<'_, [u8; N]> {
+#[inline(always)]
+fn array<const N: usize>(input: &[u8]) -> Step<'_, &[u8; N]> {
     match input.split_first_chunk::<N>() {
-        Some((&bytes, rest)) => Ok((rest, bytes)),
+        Some((bytes, rest)) => Ok((rest, bytes)),
         None => Err(nom::Err::Incomplete(Needed::new(
             N.saturating_sub(input.len()),
         ))),
     }
 }
 
-/// Takes the next `len` bytes; the length comes from the wire and may be longer than memory.
-#[inline]
-fn bytes<'a>(len: u32) -> impl Parser<&'a [u8], Output = &'a [u8], Error = ()> {
-    move |input: &'a [u8]| -> Step<'a, &'a [u8]> {
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        match input.split_at_checked(len) {
-            Some((bytes, rest)) => Ok((rest, bytes)),
-            None => Err(nom::Err::Incomplete(Needed::new(
-                len.saturating_sub(input.len()),
-            ))),
-        }
-    }
-}
-
-#[inline]
-pub(super) fn be_u8(input: &[u8]) -> Step<'_, u8> {
-    array.map(u8::from_be_bytes).parse(input)
-}
-
-#[inline]
-pub(super) fn be_u16(input: &[u8]) -> Step<'_, u16> {
-    array.map(u16::from_be_bytes).parse(input)
-}
-
 #[inline]
 pub(super) fn be_u32(input: &[u8]) -> Step<'_, u32> {
-    array.map(u32::from_be_bytes).parse(input)
+    array.map(|&bytes| u32::from_be_bytes(bytes)).parse(input)
 }
 
 #[inline]
 pub(super) fn be_u64(input: &[u8]) -> Step<'_, u64> {
-    array.map(u64::from_be_bytes).parse(input)
+    array.map(|&bytes| u64::from_be_bytes(bytes)).parse(input)
 }
 
-/// The fields of a header in either form.
-#[inline]
-fn header_fields(input: &[u8]) -> Step<'_, Header> {
-    (
-        be_u8, be_u8, array::<2>, be_u8, be_u8, be_u16, be_u32, be_u32, be_u64,
-    )
-        .map(
-            |(
-                magic,
-                opcode,
-                [two, three],
-                extras_len,
-                datatype,
-                vbucket_or_status,
-                body_len,
-                opaque,
-                cas,
-            )| {
-                let magic = Magic(magic);
-                let (framing_extras_len, key_len) = if magic.is_flex() {
-                    (two, u16::from(three))
-                } else {
-                    (0, u16::from_be_bytes([two, three]))
-                };
-                Header {
-                    magic,
-                    opcode: Opcode(opcode),
-                    framing_extras_len,
-                    key_len,
-                    extras_len,
-                    datatype: DataType(datatype),
-                    vbucket_or_status,
-                    body_len,
-                    opaque,
-                    cas,
-                }
-            },
+/// The two forms of a header.
+#[derive(Clone, Copy)]
+enum Form {
+    Classic,
+    Flex,
+}
+
+/// The fields of a header.
+#[inline(always)]
+fn fields(bytes: &[u8; HEADER_LEN], form: Form) -> Header {
+    #[rustfmt::skip]
+    let [
+        magic, opcode, two, three, extras_len, datatype, six, seven,
+        b0, b1, b2, b3, o0, o1, o2, o3,
+        c0, c1, c2, c3, c4, c5, c6, c7,
+    ] = *bytes;
+    let (framing_extras_len, key_len) = match form {
+        Form::Classic => (0, u16::from_be_bytes([two, three])),
+        Form::Flex => (two, u16::from(three)),
+    };
+    Header {
+        magic: Magic(magic),
+        opcode: Opcode(opcode),
+        framing_extras_len,
+        key_len,
+        extras_len,
+        datatype: DataType(datatype),
+        vbucket_or_status: u16::from_be_bytes([six, seven]),
+        body_len: u32::from_be_bytes([b0, b1, b2, b3]),
+        opaque: u32::from_be_bytes([o0, o1, o2, o3]),
+        cas: u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]),
+    }
+}
+
+/// Which packets a caller wants to see.
+#[derive(Clone, Copy)]
+pub(super) enum Direction {
+    Any,
+    Requests,
+    Responses,
+}
+
+impl Direction {
+    /// The form of a header with this magic; `None` when such a packet is not wanted.
+    #[inline(always)]
+    const fn form(self, magic: Magic) -> Option<Form> {
+        match (self, magic.0) {
+            (Direction::Any, 0x80..=0x83) => Some(Form::Classic),
+            (Direction::Any, 0x08 | 0x18) => Some(Form::Flex),
+            (Direction::Requests, 0x80 | 0x82) => Some(Form::Classic),
+            (Direction::Requests, 0x08) => Some(Form::Flex),
+            (Direction::Responses, 0x81 | 0x83) => Some(Form::Classic),
+            (Direction::Responses, 0x18) => Some(Form::Flex),
+            _ => None,
+        }
+    }
+
+    fn unwanted(self, magic: Magic) -> ParseError {
+        let kind = if magic.is_known() {
+            ParseErrorKind::WrongDirection
+        } else {
+            ParseErrorKind::UnknownMagic
+        };
+        let allowed: &[u8] = match self {
+            Direction::Any => &[0x80, 0x81, 0x08, 0x18, 0x82, 0x83],
+            Direction::Requests => &[0x80, 0x08, 0x82],
+            Direction::Responses => &[0x81, 0x18, 0x83],
+        };
+        ParseError::new(
+            kind,
+            Field::Magic,
+            0,
+            magic.0.into(),
+            Allowed::OneOf(allowed),
         )
-        .parse(input)
-}
-
-const MAGICS: &[u8] = &[0x80, 0x81, 0x08, 0x18, 0x82, 0x83];
-
-#[cold]
-fn unknown_magic(found: u8) -> ParseError {
-    ParseError::new(
-        ParseErrorKind::UnknownMagic,
-        Field::Magic,
-        0,
-        found.into(),
-        Allowed::OneOf(MAGICS),
-    )
-}
-
-/// The error value of bytes that are fewer than `needed`.
-#[inline]
-fn need_more<T>(needed: u64, input: &[u8]) -> Parsed<T> {
-    Parsed::NeedMore {
-        missing: needed.saturating_sub(input.len() as u64),
     }
 }
 
-#[inline]
-pub(super) fn header_bytes(bytes: &[u8; HEADER_LEN]) -> Result<Header, ParseError> {
-    match header_fields(bytes) {
-        Ok((_, header)) if header.magic.is_known() => Ok(header),
-        // The array is as long as the fields together, so that nothing can be missing.
-        _ => Err(unknown_magic(bytes[0])),
-    }
+/// A wanted header at the front of `input`, whichever way its lengths add up; `None` is for [`missing`] to explain.
+#[inline(always)]
+fn wanted(input: &[u8], direction: Direction) -> Option<(&[u8], Header)> {
+    let (rest, bytes) = array::<HEADER_LEN>(input).ok()?;
+    let form = direction.form(Magic(*bytes.first()?))?;
+    Some((rest, fields(bytes, form)))
 }
 
-#[inline]
-pub(super) fn header(input: &[u8]) -> Result<Parsed<Header>, ParseError> {
-    match input.first_chunk() {
-        Some(bytes) => Ok(Parsed::Complete {
-            value: header_bytes(bytes)?,
+/// The body of a packet and what is behind it, once `Header::check` has found that its lengths add up.
+///
+/// The places are told from the front of the body, all in `usize`: so the compiler sees that the first comparison, of
+/// the body with the input, settles the others.
+#[inline(always)]
+fn body<'a>(header: &Header, input: &'a [u8]) -> Step<'a, Packet<'a>> {
+    let extras_at = usize::from(header.framing_extras_len);
+    let key_at = extras_at.wrapping_add(header.extras_len.into());
+    let value_at = key_at.wrapping_add(header.key_len.into());
+    let body_len = usize::try_from(header.body_len).unwrap_or(usize::MAX);
+    let missing = || nom::Err::Incomplete(Needed::new(body_len.saturating_sub(input.len())));
+    if value_at > body_len {
+        return Err(missing());
+    }
+    let (body, rest) = input.split_at_checked(body_len).ok_or_else(missing)?;
+    let packet = Packet {
+        magic: header.magic,
+        opcode: header.opcode,
+        datatype: header.datatype,
+        vbucket_or_status: header.vbucket_or_status,
+        opaque: header.opaque,
+        cas: header.cas,
+        framing_extras: body.get(..extras_at).ok_or_else(missing)?,
+        extras: body.get(extras_at..key_at).ok_or_else(missing)?,
+        key: body.get(key_at..value_at).ok_or_else(missing)?,
+        value: body.get(value_at..).ok_or_else(missing)?,
+    };
+    Ok((rest, packet))
+}
+
+/// A header at the front of `input`, whichever way its lengths add up. A wrong first byte is told at once.
+#[inline(always)]
+pub(super) fn header(input: &[u8], direction: Direction) -> Result<Parsed<Header>, ParseError> {
+    match wanted(input, direction) {
+        Some((_, header)) => Ok(Parsed::Complete {
+            value: header,
             consumed: HEADER_LEN,
         }),
-        None => match input.first() {
-            Some(&magic) if !Magic(magic).is_known() => Err(unknown_magic(magic)),
-            _ => Ok(need_more(HEADER_LEN as u64, input)),
-        },
+        None => header_missing(input, direction).map(|missing| Parsed::NeedMore { missing }),
     }
 }
 
-/// The parts of a body whose lengths `Header::check` has found to add up.
-#[inline]
-fn body<'a>(
-    header: &Header,
-    value_len: u32,
-) -> impl Parser<&'a [u8], Output = Packet<'a>, Error = ()> {
-    let header = *header;
-    (
-        bytes(header.framing_extras_len.into()),
-        bytes(header.extras_len.into()),
-        bytes(header.key_len.into()),
-        bytes(value_len),
-    )
-        .map(move |(framing_extras, extras, key, value)| Packet {
-            magic: header.magic,
-            opcode: header.opcode,
-            datatype: header.datatype,
-            vbucket_or_status: header.vbucket_or_status,
-            opaque: header.opaque,
-            cas: header.cas,
-            framing_extras,
-            extras,
-            key,
-            value,
-        })
+/// The header that is exactly these bytes.
+#[inline(always)]
+pub(super) fn header_bytes(bytes: &[u8; HEADER_LEN]) -> Result<Header, ParseError> {
+    let &[magic, ..] = bytes;
+    match Direction::Any.form(Magic(magic)) {
+        Some(form) => Ok(fields(bytes, form)),
+        None => Err(Direction::Any.unwanted(Magic(magic))),
+    }
 }
 
-/// A packet whose header is known; `input` starts behind the header.
-#[inline]
+/// A packet whose header is known; `input` starts behind the header, and `consumed` counts from there.
+#[inline(always)]
 pub(super) fn packet_body<'a>(
     header: &Header,
     input: &'a [u8],
     limits: &Limits,
+    direction: Direction,
 ) -> Result<Parsed<Packet<'a>>, ParseError> {
-    let value_len = header.check(limits)?;
-    match body(header, value_len).parse(input) {
-        Ok((rest, value)) => Ok(Parsed::Complete {
+    if direction.form(header.magic).is_some()
+        && header.value_len_within(limits).is_some()
+        && let Ok((_, value)) = body(header, input)
+    {
+        return Ok(Parsed::Complete {
             value,
-            consumed: input.len().saturating_sub(rest.len()),
-        }),
-        Err(_) => Ok(need_more(header.body_len.into(), input)),
+            consumed: header.body_len as usize,
+        });
     }
+    body_missing(header, input, limits, direction).map(|missing| Parsed::NeedMore { missing })
 }
 
-#[inline]
+/// A whole packet at the front of `input`.
+///
+/// Short enough to become part of the caller. What is not complete or breaks a rule is looked at once more, elsewhere,
+/// so that neither an error nor its reason is carried along here.
+#[inline(always)]
 pub(super) fn packet<'a>(
     input: &'a [u8],
     limits: &Limits,
+    direction: Direction,
 ) -> Result<Parsed<Packet<'a>>, ParseError> {
-    let Some((bytes, rest)) = input.split_first_chunk() else {
-        return Ok(header(input)?.map(|_| Packet::default()));
-    };
-    let header = header_bytes(bytes)?;
-    Ok(match packet_body(&header, rest, limits)? {
-        Parsed::Complete { value, consumed } => Parsed::Complete {
-            value,
-            consumed: consumed.saturating_add(HEADER_LEN),
-        },
-        need_more => need_more,
-    })
+    if let Some((rest, header)) = wanted(input, direction)
+        && header.value_len_within(limits).is_some()
+        && let Ok((_, value)) = body(&header, rest)
+    {
+        let consumed = (header.body_len as usize).wrapping_add(HEADER_LEN);
+        return Ok(Parsed::Complete { value, consumed });
+    }
+    packet_missing(input, limits, direction).map(|missing| Parsed::NeedMore { missing })
+}
+
+/// How many bytes the header at the front of `input` lacks, or why it is none.
+#[cold]
+#[inline(never)]
+fn header_missing(input: &[u8], direction: Direction) -> Result<u64, ParseError> {
+    match input.first() {
+        Some(&magic) if direction.form(Magic(magic)).is_none() => {
+            Err(direction.unwanted(Magic(magic)))
+        }
+        _ => Ok((HEADER_LEN as u64).saturating_sub(input.len() as u64)),
+    }
+}
+
+/// How many bytes the body at the front of `input` lacks, or why the packet is none.
+#[cold]
+#[inline(never)]
+fn body_missing(
+    header: &Header,
+    input: &[u8],
+    limits: &Limits,
+    direction: Direction,
+) -> Result<u64, ParseError> {
+    if direction.form(header.magic).is_none() {
+        return Err(direction.unwanted(header.magic));
+    }
+    header.check(limits)?;
+    Ok(u64::from(header.body_len).saturating_sub(input.len() as u64))
+}
+
+/// How many bytes the packet at the front of `input` lacks, or why it is none.
+#[cold]
+#[inline(never)]
+fn packet_missing(input: &[u8], limits: &Limits, direction: Direction) -> Result<u64, ParseError> {
+    match wanted(input, direction) {
+        Some((rest, header)) => body_missing(&header, rest, limits, direction),
+        None => header_missing(input, direction),
+    }
 }
 
 /// Applies a parser that has to take all of `input`.

@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use super::error::{Allowed, EmitError, Field, ParseError, ParseErrorKind};
+use super::error::{EmitError, ParseError};
 use super::header::{Header, Parsed};
 use super::lengths::Limits;
 use super::packet::Packet;
+use super::parse::{self, Direction};
 use super::text::Escaped;
 use super::{DataType, Dialect, Magic, Opcode};
 
@@ -58,27 +59,26 @@ impl<'a> Request<'a> {
     /// Reads a request off the front of `input`.
     ///
     /// # Errors
-    /// As [`Packet::parse`], and [`ParseErrorKind::WrongDirection`] for a response.
-    #[inline]
+    /// As [`Packet::parse`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a response.
+    #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Request<'a>>, ParseError> {
-        if let Some(&magic) = input.first() {
-            check_direction(Magic(magic))?;
-        }
-        Ok(Packet::parse(input, limits)?.map(Request::from_packet))
+        Ok(parse::packet(input, limits, Direction::Requests)?.map(Request::from_packet))
     }
 
     /// Reads the body of a request whose header has been read before; `consumed` counts from behind the header.
     ///
     /// # Errors
-    /// As [`Packet::parse_body`], and [`ParseErrorKind::WrongDirection`] for a response.
-    #[inline]
+    /// As [`Packet::parse_body`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a response.
+    #[inline(always)]
     pub fn parse_body(
         header: &Header,
         body: &'a [u8],
         limits: &Limits,
     ) -> Result<Parsed<Request<'a>>, ParseError> {
-        check_direction(header.magic)?;
-        Ok(Packet::parse_body(header, body, limits)?.map(Request::from_packet))
+        Ok(
+            parse::packet_body(header, body, limits, Direction::Requests)?
+                .map(Request::from_packet),
+        )
     }
 
     #[inline]
@@ -151,20 +151,6 @@ impl<'a> Request<'a> {
     pub fn emit_head(&self, value_len: u32, out: &mut [u8]) -> Result<usize, EmitError> {
         self.to_packet()?.emit_head(value_len, out)
     }
-}
-
-#[inline]
-fn check_direction(magic: Magic) -> Result<(), ParseError> {
-    if magic.is_response() {
-        return Err(ParseError::new(
-            ParseErrorKind::WrongDirection,
-            Field::Magic,
-            0,
-            magic.0.into(),
-            Allowed::OneOf(&[0x80, 0x08, 0x82]),
-        ));
-    }
-    Ok(())
 }
 
 /// gomemcached's form: `{MCRequest opcode=SET, bodylen=5, key='Hello'}`, where the body is the value alone. Bytes of

@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use super::error::{Allowed, EmitError, Field, ParseError, ParseErrorKind};
+use super::error::{EmitError, ParseError};
 use super::header::{Header, Parsed};
 use super::lengths::Limits;
 use super::packet::Packet;
+use super::parse::{self, Direction};
 use super::text::Escaped;
 use super::{DataType, Dialect, Magic, Opcode, Status};
 
@@ -58,27 +59,26 @@ impl<'a> Response<'a> {
     /// Reads a response off the front of `input`.
     ///
     /// # Errors
-    /// As [`Packet::parse`], and [`ParseErrorKind::WrongDirection`] for a request.
-    #[inline]
+    /// As [`Packet::parse`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a request.
+    #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Response<'a>>, ParseError> {
-        if let Some(&magic) = input.first() {
-            check_direction(Magic(magic))?;
-        }
-        Ok(Packet::parse(input, limits)?.map(Response::from_packet))
+        Ok(parse::packet(input, limits, Direction::Responses)?.map(Response::from_packet))
     }
 
     /// Reads the body of a response whose header has been read before; `consumed` counts from behind the header.
     ///
     /// # Errors
-    /// As [`Packet::parse_body`], and [`ParseErrorKind::WrongDirection`] for a request.
-    #[inline]
+    /// As [`Packet::parse_body`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a request.
+    #[inline(always)]
     pub fn parse_body(
         header: &Header,
         body: &'a [u8],
         limits: &Limits,
     ) -> Result<Parsed<Response<'a>>, ParseError> {
-        check_direction(header.magic)?;
-        Ok(Packet::parse_body(header, body, limits)?.map(Response::from_packet))
+        Ok(
+            parse::packet_body(header, body, limits, Direction::Responses)?
+                .map(Response::from_packet),
+        )
     }
 
     #[inline]
@@ -158,20 +158,6 @@ impl<'a> Response<'a> {
     pub const fn as_error(&self) -> ResponseError<'a> {
         ResponseError(*self)
     }
-}
-
-#[inline]
-fn check_direction(magic: Magic) -> Result<(), ParseError> {
-    if magic.is_request() {
-        return Err(ParseError::new(
-            ParseErrorKind::WrongDirection,
-            Field::Magic,
-            0,
-            magic.0.into(),
-            Allowed::OneOf(&[0x81, 0x18, 0x83]),
-        ));
-    }
-    Ok(())
 }
 
 /// gomemcached's form: `{MCResponse status=SUCCESS keylen=0, extralen=4, bodylen=5}`, where the body is the value alone.

@@ -13,6 +13,19 @@ pub enum Presence {
     Required,
 }
 
+impl Presence {
+    /// Whether a packet may have this part, or lack it.
+    #[inline]
+    #[must_use]
+    pub const fn allows(self, present: bool) -> bool {
+        match self {
+            Presence::Forbidden => !present,
+            Presence::Optional => true,
+            Presence::Required => present,
+        }
+    }
+}
+
 /// The parts that a request of one opcode may have (memcached binary protocol: request shapes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
