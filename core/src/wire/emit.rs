@@ -5,22 +5,21 @@ use super::error::EmitError;
 /// Puts pieces one behind the other into an output that has been found long enough for all of them.
 pub(super) struct Writer<'a> {
     rest: &'a mut [u8],
-    written: usize,
 }
 
 impl<'a> Writer<'a> {
     /// A writer of exactly `needed` bytes at the front of `out`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(out: &'a mut [u8], needed: usize) -> Result<Writer<'a>, EmitError> {
         let available = out.len();
         match out.get_mut(..needed) {
-            Some(rest) => Ok(Writer { rest, written: 0 }),
+            Some(rest) => Ok(Writer { rest }),
             None => Err(output_too_short(needed, available)),
         }
     }
 
     /// Appends `piece`. A piece past the announced length would be left out; the callers announce what they put.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(&mut self, piece: &[u8]) {
         if piece.is_empty() {
             return;
@@ -30,14 +29,7 @@ impl<'a> Writer<'a> {
         {
             place.copy_from_slice(piece);
             self.rest = rest;
-            self.written = self.written.saturating_add(piece.len());
         }
-    }
-
-    /// Bytes put so far.
-    #[inline]
-    pub(super) fn written(&self) -> usize {
-        self.written
     }
 }
 

@@ -20,7 +20,7 @@ fn wrong_length(found: usize, allowed: u64) -> ParseError {
 fn put(bytes: &[u8], out: &mut [u8]) -> Result<usize, EmitError> {
     let mut writer = super::emit::Writer::new(out, bytes.len())?;
     writer.put(bytes);
-    Ok(writer.written())
+    Ok(bytes.len())
 }
 
 /// One struct per layout, with fields in the order of the wire.

@@ -102,7 +102,7 @@ impl Header {
     /// # Errors
     /// [`EmitError::Magic`] when no packet starts with the magic; [`EmitError::TooLong`] when a flex header has a key
     /// of more than 255 bytes or a classic one has framing extras.
-    #[inline]
+    #[inline(always)]
     pub fn to_bytes(&self) -> Result<[u8; HEADER_LEN], EmitError> {
         let [key_high, key_low] = self.key_len.to_be_bytes();
         let (two, three) = if self.magic.is_flex() {

@@ -2,7 +2,7 @@
 
 use super::emit::Writer;
 use super::error::{EmitError, Field, ParseError};
-use super::header::{HEADER_LEN, Header, Parsed};
+use super::header::{Header, Parsed};
 use super::lengths::Limits;
 use super::parse::{self, Direction};
 use super::{DataType, Magic, Opcode};
@@ -86,7 +86,7 @@ impl<'a> Packet<'a> {
     }
 
     /// The header of this packet with another value of `value_len` bytes in place of its own.
-    #[inline]
+    #[inline(always)]
     fn header_for(&self, value_len: u64) -> Result<Header, EmitError> {
         let key_len_max = if self.magic.is_flex() { 0xff } else { 0xffff };
         let framing_extras_len_max = if self.magic.is_flex() { 0xff } else { 0 };
@@ -120,14 +120,7 @@ impl<'a> Packet<'a> {
     /// [`EmitError::TooLong`] when a part is longer than its length field can tell.
     #[inline]
     pub fn encoded_len(&self) -> Result<usize, EmitError> {
-        self.header()?;
-        add_lengths(&[
-            HEADER_LEN,
-            self.framing_extras.len(),
-            self.extras.len(),
-            self.key.len(),
-            self.value.len(),
-        ])
+        address(self.header()?.packet_len())
     }
 
     /// Writes the packet to the front of `out` and returns how many bytes that took.
@@ -149,25 +142,19 @@ impl<'a> Packet<'a> {
         self.emit_parts(value_len.into(), &[], out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn emit_parts(&self, value_len: u64, value: &[u8], out: &mut [u8]) -> Result<usize, EmitError> {
-        let header = self.header_for(value_len)?.to_bytes()?;
-        let mut writer = Writer::new(
-            out,
-            add_lengths(&[
-                HEADER_LEN,
-                self.framing_extras.len(),
-                self.extras.len(),
-                self.key.len(),
-                value.len(),
-            ])?,
-        )?;
+        let header = self.header_for(value_len)?;
+        let left_out = value_len.wrapping_sub(value.len() as u64);
+        let needed = address(header.packet_len().wrapping_sub(left_out))?;
+        let header = header.to_bytes()?;
+        let mut writer = Writer::new(out, needed)?;
         writer.put(&header);
         writer.put(self.framing_extras);
         writer.put(self.extras);
         writer.put(self.key);
         writer.put(value);
-        Ok(writer.written())
+        Ok(needed)
     }
 }
 
@@ -189,14 +176,8 @@ fn length(field: Field, part: &[u8], allowed: u16) -> Result<u16, EmitError> {
     }
 }
 
-/// The sum of lengths that memory may not hold all at once.
+/// A number of bytes as this machine counts them in memory.
 #[inline]
-fn add_lengths(lengths: &[usize]) -> Result<usize, EmitError> {
-    let mut sum: usize = 0;
-    for &len in lengths {
-        sum = sum
-            .checked_add(len)
-            .ok_or_else(|| too_long(Field::Body, u64::MAX, usize::MAX as u64))?;
-    }
-    Ok(sum)
+fn address(len: u64) -> Result<usize, EmitError> {
+    usize::try_from(len).map_err(|_| too_long(Field::Body, len, usize::MAX as u64))
 }

@@ -50,9 +50,10 @@ fn fields(bytes: &[u8; HEADER_LEN], form: Form) -> Header {
         b0, b1, b2, b3, o0, o1, o2, o3,
         c0, c1, c2, c3, c4, c5, c6, c7,
     ] = *bytes;
+    let two_and_three = u16::from_be_bytes([two, three]);
     let (framing_extras_len, key_len) = match form {
-        Form::Classic => (0, u16::from_be_bytes([two, three])),
-        Form::Flex => (two, u16::from(three)),
+        Form::Classic => (0, two_and_three),
+        Form::Flex => (two, two_and_three & 0xff),
     };
     Header {
         magic: Magic(magic),
