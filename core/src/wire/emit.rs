@@ -27,7 +27,11 @@ impl<'a> Writer<'a> {
         if let Some((place, rest)) =
             core::mem::take(&mut self.rest).split_at_mut_checked(piece.len())
         {
-            place.copy_from_slice(piece);
+            // A loop, as a copy of slices may be left with a check of their lengths that panics; it becomes one all
+            // the same.
+            for (to, from) in place.iter_mut().zip(piece) {
+                *to = *from;
+            }
             self.rest = rest;
         }
     }
