@@ -4,6 +4,8 @@ use core::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
+use super::item::Value;
+
 /// The longest key in bytes (memcached binary protocol: limits).
 pub const KEY_LEN_MAX: usize = 250;
 
@@ -30,6 +32,19 @@ impl Seed {
         hasher.write(bytes);
         hasher.finish()
     }
+
+    /// The same for a key that lies in the store.
+    pub(super) fn hash_pieces(&self, key: Value<'_>) -> u64 {
+        let (first, second) = key.pieces();
+        if second.is_empty() {
+            return self.hash(first);
+        }
+        let [key_0, key_1] = self.0;
+        let mut hasher = SipHasher13::new_with_keys(key_0, key_1);
+        hasher.write(first);
+        hasher.write(second);
+        hasher.finish()
+    }
 }
 
 /// A key with its hash.
@@ -51,6 +66,10 @@ impl<'a> Key<'a> {
             bytes,
             hash: seed.hash(bytes),
         }
+    }
+
+    pub(super) fn with_hash(bytes: &'a [u8], hash: u64) -> Self {
+        Key { bytes, hash }
     }
 
     /// The key's bytes.

@@ -1,5 +1,7 @@
 //! What goes into a store and what comes out of it.
 
+use super::bytes::copy_front;
+
 /// What a store keeps beside the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -22,6 +24,13 @@ pub enum SetMode {
     Replace,
     /// In any case.
     Set,
+}
+
+impl SetMode {
+    /// Whether the new value is made of the old one.
+    pub(super) fn is_join(self) -> bool {
+        matches!(self, SetMode::Append | SetMode::Prepend)
+    }
 }
 
 /// An item as found in the store, borrowed from its memory.
@@ -67,6 +76,22 @@ impl<'a> Value<'a> {
         (self.first, self.second)
     }
 
+    #[cold]
+    fn is_same_in_pieces(&self, other: &Value<'_>) -> bool {
+        let [short, long] = if self.first.len() <= other.first.len() {
+            [self, other]
+        } else {
+            [other, self]
+        };
+        let Some((front, middle)) = long.first.split_at_checked(short.first.len()) else {
+            return false;
+        };
+        let Some((second_front, second_back)) = short.second.split_at_checked(middle.len()) else {
+            return false;
+        };
+        front == short.first && middle == second_front && second_back == long.second
+    }
+
     /// Copies as much as fits to the front of `out` and returns how many bytes that was.
     pub fn copy_to(&self, out: &mut [u8]) -> usize {
         let first = copy_front(self.first, out);
@@ -84,11 +109,15 @@ impl PartialEq<[u8]> for Value<'_> {
     }
 }
 
-/// Copies as much of `from` as fits to the front of `to`.
-fn copy_front(from: &[u8], to: &mut [u8]) -> usize {
-    let len = from.len().min(to.len());
-    if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
-        to.copy_from_slice(from);
+/// The same bytes, wherever they are split.
+impl PartialEq for Value<'_> {
+    #[inline]
+    fn eq(&self, other: &Value<'_>) -> bool {
+        if self.second.is_empty() && other.second.is_empty() {
+            return self.first == other.first;
+        }
+        self.is_same_in_pieces(other)
     }
-    len
 }
+
+impl Eq for Value<'_> {}

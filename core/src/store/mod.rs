@@ -1,19 +1,85 @@
 //! A byte-exact cache over memory that the caller owns.
 //!
-//! This first version keeps records one behind the other and evicts in the order of arrival; its interface is the one
-//! that stays.
+//! ```
+//! use memlet_core::store::{Attributes, Seed, SetMode, Store, StoreOptions};
+//!
+//! let options = StoreOptions { seed: Seed([1, 2]), ..StoreOptions::default() };
+//! let mut store = Store::new([0; 4096], options).expect("4 KiB are enough");
+//! let now = 1_700_000_000; // The store has no clock: every operation is told the unix time.
+//!
+//! let key = store.key(b"answer");
+//! let cas = store.set(SetMode::Set, key, b"42", Attributes::default(), 0, now).expect("it fits");
+//! let item = store.get(key, now).expect("it was just stored");
+//! assert_eq!(item.value.pieces().0, b"42");
+//! assert_eq!(item.cas, cas);
+//! ```
+//!
+//! # Layout
+//!
+//! All bytes lie in the memory that was handed over; the [`Store`] itself only holds positions and counters.
+//!
+//! ```text
+//! | starts | small log, a tenth | main log ...                      -> | <- index |
+//! ```
+//!
+//! Records lie in two circular logs, each behind the one before it, without alignment or size classes; one may wrap
+//! around the end of its log. The index grows from the end of the memory, by one bucket of 64 bytes at a time, into the
+//! main log's room, and gives the room back when items get fewer and larger. So the metadata of an item is its header of
+//! 8 to 12 bytes (up to 20 with flags and expiration) and some 5.7 bytes of index, at any size. The table of starts takes
+//! a thousandth of the memory (in less than 64 KiB four thousandths).
+//!
+//! # Eviction
+//!
+//! S3-FIFO over the two logs: what is read once passes through the small log, what is read again is moved to the main
+//! one. Nothing is evicted before all of the memory is in use, and an item that is overwritten by one that fits into its
+//! place takes nobody else's. Dead bytes (deleted, overwritten or expired items) are reclaimed when the end of their log
+//! passes; when they are more than a thirty-second of the log, live records are moved together to get at them.
+//!
+//! # Work of one operation
+//!
+//! A search reads at most two buckets and, but for tags that agree by chance, one record. A store that needs room for `n`
+//! bytes takes at most as many records from the ends of the logs as make up `n` bytes, and moves at most 64 records
+//! or, if that comes first, 64 KiB + 4 `n` and one record, to keep them; a new bucket of the index moves up to 13 slots
+//! and the records that lie where it goes. What is beyond that bound is evicted instead.
+//!
+//! # Limits
+//!
+//! * Key: 1 to 250 bytes. Memory: 1 KiB to 4 GiB - 1; shards of 16 to 64 MiB are the fastest, because the index then
+//!   has 6 to 8 bits of a position's word for a tag.
+//! * The largest record, header included: a quarter of the memory.
+//! * Values that are arriving at a time: [`RESERVATIONS_MAX`], and together half of the main log.
 
+mod bytes;
 mod error;
+mod evict;
+mod flush;
 mod hash;
+mod index;
 mod item;
+mod link;
+mod log;
+mod operation;
+mod record;
+mod reserve;
+mod resize;
+mod set;
 mod shards;
+mod starts;
 mod statistics;
+#[cfg(test)]
+mod verify;
+mod walk;
+
+use evict::{MOVED_LEN_MAX, MOVES_MAX};
+use operation::{Operation, State};
 
 pub use error::{DeleteError, ReserveError, SetError, StoreConfigError, WriteError};
 pub use hash::{KEY_LEN_MAX, Key, Seed};
 pub use item::{Attributes, Item, SetMode, Value};
+pub use reserve::Reservation;
 pub use shards::Shards;
 pub use statistics::StoreStatistics;
+pub use walk::Cursor;
 
 /// The smallest memory a store can work with, in bytes.
 pub const MEMORY_LEN_MIN: usize = 1024;
@@ -21,12 +87,16 @@ pub const MEMORY_LEN_MIN: usize = 1024;
 /// How many values can be arriving at the same time in one store.
 pub const RESERVATIONS_MAX: usize = 16;
 
+/// From this length on the index is laid out so that a bucket is one cache line.
+const ALIGNED_LEN_MIN: usize = 64 * 1024;
+
 /// What a store is told at its start.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
     /// The seed of the hash; the same for all shards of a cache.
     pub seed: Seed,
-    /// The most bytes that one item may take, header and key included. A quarter of the memory is the limit in any case.
+    /// The most bytes that one record may take, header and key included. A quarter of the memory is the limit in any
+    /// case.
     pub item_len_max: u32,
 }
 
@@ -40,129 +110,74 @@ impl Default for StoreOptions {
 }
 
 /// A store in an array of its own, for a `static` on a device.
-pub type FixedStore<const BYTES: usize> = Store<[u8; BYTES]>;
-
-/// Room for a value that arrives in pieces; see [`Store::reserve`].
 ///
-/// It ends with [`Store::commit`] or [`Store::cancel`].
-#[derive(Debug)]
-#[must_use = "a reservation holds memory until it is committed or cancelled"]
-pub struct Reservation {
-    key_hash: u64,
-    id: u32,
-    value_len: u32,
-}
-
-impl Reservation {
-    /// The hash of the key, which finds the shard again.
-    #[must_use]
-    pub fn key_hash(&self) -> u64 {
-        self.key_hash
-    }
-
-    /// The length of the value in bytes.
-    #[must_use]
-    pub fn value_len(&self) -> u32 {
-        self.value_len
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    id: u32,
-    attributes: Attributes,
-}
+/// ```
+/// use memlet_core::store::{FixedStore, Seed, Store, StoreOptions};
+///
+/// const OPTIONS: StoreOptions = StoreOptions { seed: Seed([1, 2]), item_len_max: 2048 };
+/// static CACHE: std::sync::Mutex<FixedStore<32768>> = std::sync::Mutex::new(Store::fixed(OPTIONS));
+/// ```
+pub type FixedStore<const BYTES: usize> = Store<[u8; BYTES]>;
 
 /// A bounded cache over the bytes of `M`.
 #[derive(Debug)]
 pub struct Store<M> {
     memory: M,
-    options: StoreOptions,
-    used: usize,
-    cas: u64,
-    flush_cas: u64,
-    flush_at: u32,
-    next_id: u32,
-    pending: heapless::Vec<Pending, RESERVATIONS_MAX>,
-    statistics: StoreStatistics,
-}
-
-const HEAD: usize = 26;
-
-#[derive(Clone, Copy)]
-struct Record {
-    at: usize,
-    len: usize,
-    key_len: usize,
-    visited: bool,
-    flags: u32,
-    expiration: u32,
-    cas: u64,
-}
-
-impl Record {
-    fn value_at(&self) -> usize {
-        self.at.saturating_add(HEAD).saturating_add(self.key_len)
-    }
-    fn end(&self) -> usize {
-        self.at.saturating_add(self.len)
-    }
+    state: State,
 }
 
 impl<const BYTES: usize> Store<[u8; BYTES]> {
-    /// A store in zeroed memory of its own, usable for a `static`.
+    /// A store in zeroed memory of its own; can be the value of a `static`.
     #[must_use]
     pub const fn fixed(options: StoreOptions) -> Self {
         const {
             assert!(
                 BYTES >= MEMORY_LEN_MIN && BYTES as u64 <= u32::MAX as u64,
-                "1 KiB to 4 GiB"
+                "1 KiB to 4 GiB - 1"
             );
         };
-        Self::over([0; BYTES], options)
+        Store {
+            memory: [0; BYTES],
+            state: State::new(BYTES as u32, 0, options),
+        }
     }
 }
 
 impl<M> Store<M> {
-    const fn over(memory: M, options: StoreOptions) -> Self {
-        Store {
-            memory,
-            options,
-            used: 0,
-            cas: 1,
-            flush_cas: 0,
-            flush_at: 0,
-            next_id: 0,
-            pending: heapless::Vec::new(),
-            statistics: StoreStatistics {
-                curr_items: 0,
-                total_items: 0,
-                bytes: 0,
-                evictions: 0,
-                reclaimed: 0,
-                expired_unfetched: 0,
-                evicted_unfetched: 0,
-                evicted_index: 0,
-                moves: 0,
-                memory_bytes: 0,
-                index_bytes: 0,
-                dead_bytes: 0,
-                free_bytes: 0,
-                reservations: 0,
-            },
-        }
-    }
-
     /// Hashes a key for this store.
     #[must_use]
+    #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        Key::new(bytes, &self.options.seed)
+        Key::new(bytes, &self.state.options.seed)
     }
 
     /// The seed of the hash.
     #[must_use]
     pub fn seed(&self) -> Seed {
-        self.options.seed
+        self.state.options.seed
+    }
+
+    /// The store's counters and sizes.
+    #[must_use]
+    pub fn statistics(&self) -> StoreStatistics {
+        let state = &self.state;
+        StoreStatistics {
+            curr_items: u64::from(state.index.items),
+            memory_bytes: u64::from(state.memory_len),
+            index_bytes: u64::from(state.index.len()),
+            dead_bytes: u64::from(state.small.dead) + u64::from(state.main.dead),
+            free_bytes: u64::from(state.small.free()) + u64::from(state.main.free()),
+            reservations: state.reservations.count() as u64,
+            ..state.counters
+        }
+    }
+
+    /// Sets the counters of events to zero; what tells the present state stays.
+    pub fn reset_statistics(&mut self) {
+        self.state.counters = StoreStatistics {
+            bytes: self.state.counters.bytes,
+            ..StoreStatistics::ZERO
+        };
     }
 }
 
@@ -171,240 +186,72 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
     ///
     /// # Errors
     /// If the memory is smaller than [`MEMORY_LEN_MIN`] or larger than 32-bit positions reach.
-    pub fn new(memory: M, options: StoreOptions) -> Result<Self, StoreConfigError> {
-        let len = memory.as_ref().len() as u64;
-        if len < MEMORY_LEN_MIN as u64 {
+    pub fn new(mut memory: M, options: StoreOptions) -> Result<Self, StoreConfigError> {
+        let bytes = memory.as_mut();
+        let len = bytes.len();
+        let (min, max) = (MEMORY_LEN_MIN as u64, u64::from(u32::MAX));
+        if len < MEMORY_LEN_MIN {
             return Err(StoreConfigError::MemoryTooSmall {
-                len,
-                min: MEMORY_LEN_MIN as u64,
+                len: len as u64,
+                min,
             });
         }
-        if len > u64::from(u32::MAX) {
+        let Ok(memory_len) = u32::try_from(len) else {
             return Err(StoreConfigError::MemoryTooLarge {
-                len,
-                max: u64::from(u32::MAX),
+                len: len as u64,
+                max,
             });
-        }
-        Ok(Self::over(memory, options))
-    }
-
-    fn read(&self, at: usize) -> Option<Record> {
-        let head = self
-            .memory
-            .as_ref()
-            .get(..self.used)?
-            .get(at..)?
-            .first_chunk::<HEAD>()?;
-        let (len, rest) = head.split_first_chunk::<4>()?;
-        let (key_len, rest) = rest.split_first_chunk::<1>()?;
-        let (visited, rest) = rest.split_first_chunk::<1>()?;
-        let (flags, rest) = rest.split_first_chunk::<4>()?;
-        let (expiration, rest) = rest.split_first_chunk::<4>()?;
-        let cas = rest.first_chunk::<8>()?;
-        let len = (u32::from_le_bytes(*len) as usize).max(HEAD);
-        Some(Record {
-            at,
-            len,
-            key_len: usize::from(key_len[0]),
-            visited: visited[0] != 0,
-            flags: u32::from_le_bytes(*flags),
-            expiration: u32::from_le_bytes(*expiration),
-            cas: u64::from_le_bytes(*cas),
-        })
-    }
-
-    fn write_head(&mut self, record: &Record) {
-        if let Some(head) = self
-            .memory
-            .as_mut()
-            .get_mut(record.at..)
-            .and_then(|m| m.first_chunk_mut::<HEAD>())
-        {
-            let mut new = [0; HEAD];
-            let fields: [(usize, &[u8]); 6] = [
-                (0, &(record.len as u32).to_le_bytes()),
-                (4, &[record.key_len as u8]),
-                (5, &[u8::from(record.visited)]),
-                (6, &record.flags.to_le_bytes()),
-                (10, &record.expiration.to_le_bytes()),
-                (14, &record.cas.to_le_bytes()),
-            ];
-            for (at, bytes) in fields {
-                for (to, from) in new.iter_mut().skip(at).zip(bytes) {
-                    *to = *from;
-                }
-            }
-            *head = new;
-        }
-    }
-
-    fn locate(&self, key: &[u8]) -> Option<Record> {
-        let mut at = 0;
-        while let Some(record) = self.read(at) {
-            let key_at = at.saturating_add(HEAD);
-            if record.cas != 0 && self.memory.as_ref().get(key_at..record.value_at()) == Some(key) {
-                return Some(record);
-            }
-            at = record.end();
-        }
-        None
-    }
-
-    fn remove(&mut self, record: &Record) {
-        let (end, used) = (record.end(), self.used);
-        if record.at <= end && end <= used && used <= self.memory.as_ref().len() {
-            self.memory.as_mut().copy_within(end..used, record.at);
-            self.used = used.saturating_sub(record.len);
-        }
-        if record.cas != 0 {
-            self.statistics.curr_items = self.statistics.curr_items.saturating_sub(1);
-            self.statistics.bytes = self.statistics.bytes.saturating_sub(record.len as u64);
-        }
-    }
-
-    fn settle_flush(&mut self, now: u32) {
-        if self.flush_at != 0 && now > self.flush_at {
-            self.flush_cas = self.cas;
-            self.flush_at = 0;
-        }
-    }
-
-    /// The live item's record; an expired or flushed one is removed on the way.
-    fn find(&mut self, key: Key<'_>, now: u32) -> Option<Record> {
-        self.settle_flush(now);
-        let record = self.locate(key.bytes())?;
-        let expired = record.expiration != 0 && record.expiration <= now;
-        if expired || record.cas <= self.flush_cas || (self.flush_at != 0 && now == self.flush_at) {
-            self.statistics.reclaimed = self.statistics.reclaimed.wrapping_add(1);
-            if !record.visited {
-                self.statistics.expired_unfetched =
-                    self.statistics.expired_unfetched.wrapping_add(1);
-            }
-            self.remove(&record);
-            return None;
-        }
-        Some(record)
-    }
-
-    fn item(&self, record: &Record) -> Item<'_> {
-        let value = self
-            .memory
-            .as_ref()
-            .get(record.value_at()..record.end())
-            .unwrap_or_default();
-        let Record {
-            cas,
-            flags,
-            expiration,
-            ..
-        } = *record;
-        Item {
-            cas,
-            flags,
-            expiration,
-            value: Value::new(value, &[]),
-        }
+        };
+        let unaligned = match len {
+            ALIGNED_LEN_MIN.. => (bytes.as_ptr().addr().wrapping_add(len) % 64) as u32,
+            _ => 0,
+        };
+        let mut state = State::new(memory_len, unaligned, options);
+        state.clear(bytes);
+        Ok(Store { memory, state })
     }
 
     /// Finds the item of `key` and counts the visit.
+    #[inline]
     pub fn get(&mut self, key: Key<'_>, now: u32) -> Option<Item<'_>> {
-        let mut record = self.find(key, now)?;
-        record.visited = true;
-        self.write_head(&record);
-        Some(self.item(&record))
+        let mut operation = self.operation(now);
+        let mut found = operation.find(key)?;
+        let visits = found.header.visits();
+        if visits.more() != visits {
+            found.header.set_visits(visits.more());
+            operation.put_control(found.at, &found.header);
+        }
+        Some(
+            self.state
+                .item(self.memory.as_ref(), found.at, &found.header),
+        )
     }
 
     /// Finds the item of `key` without counting a visit.
     pub fn peek(&mut self, key: Key<'_>, now: u32) -> Option<Item<'_>> {
-        let record = self.find(key, now)?;
-        Some(self.item(&record))
+        let found = self.operation(now).find(key)?;
+        Some(
+            self.state
+                .item(self.memory.as_ref(), found.at, &found.header),
+        )
     }
 
     /// Gives the item of `key` another expiration (absolute unix seconds, 0 = never), counts the visit, and returns
-    /// the item; its CAS stays.
+    /// the item as it was found; its CAS stays.
     pub fn touch(&mut self, key: Key<'_>, expiration: u32, now: u32) -> Option<Item<'_>> {
-        let mut record = self.find(key, now)?;
-        record.visited = true;
-        record.expiration = expiration;
-        self.write_head(&record);
-        Some(self.item(&record))
-    }
-
-    fn len_needed(&self, key_len: usize, value_len: u64) -> Result<usize, SetError> {
-        let needed = value_len
-            .saturating_add(key_len as u64)
-            .saturating_add(HEAD as u64);
-        let available =
-            u64::from(self.options.item_len_max).min(self.memory.as_ref().len() as u64 / 4);
-        if needed > available {
-            return Err(SetError::TooLarge { needed, available });
-        }
-        Ok(needed as usize)
-    }
-
-    fn allocate(&mut self, len: usize) -> Result<usize, SetError> {
-        while self.memory.as_ref().len().saturating_sub(self.used) < len {
-            let mut at = 0;
-            loop {
-                let Some(record) = self.read(at) else {
-                    return Err(SetError::Full);
-                };
-                if record.cas != 0 {
-                    self.statistics.evictions = self.statistics.evictions.wrapping_add(1);
-                    self.remove(&record);
-                    break;
-                }
-                at = record.end();
-            }
-        }
-        let at = self.used;
-        self.used = self.used.saturating_add(len);
-        Ok(at)
-    }
-
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(to) = self
-            .memory
-            .as_mut()
-            .get_mut(at..)
-            .and_then(|m| m.get_mut(..bytes.len()))
-        {
-            to.copy_from_slice(bytes);
-        }
-    }
-
-    fn next_cas(&mut self) -> u64 {
-        self.cas = self.cas.wrapping_add(1);
-        self.cas
-    }
-
-    fn check(
-        &mut self,
-        mode: SetMode,
-        key: Key<'_>,
-        cas: u64,
-        now: u32,
-    ) -> Result<Option<Record>, SetError> {
-        if key.bytes().is_empty() || key.bytes().len() > KEY_LEN_MAX {
-            return Err(SetError::KeyLength {
-                len: key.bytes().len(),
-            });
-        }
-        let old = self.find(key, now);
-        match (&old, mode) {
-            (None, SetMode::Replace) => Err(SetError::NotFound),
-            (None, SetMode::Append | SetMode::Prepend) => Err(SetError::NotStored),
-            (None, _) if cas != 0 => Err(SetError::NotFound),
-            (Some(_), SetMode::Add) if cas == 0 => Err(SetError::Exists),
-            (Some(old), _) if cas != 0 && cas != old.cas => Err(SetError::Exists),
-            _ => Ok(old),
-        }
+        let mut operation = self.operation(now);
+        operation.touch(key, expiration)?;
+        let found = operation.locate(key)?;
+        Some(
+            self.state
+                .item(self.memory.as_ref(), found.at, &found.header),
+        )
     }
 
     /// Stores `value` under `key` and returns the item's new CAS.
     ///
     /// `cas` = 0 stores whatever is there; another one only over the item that has it. Append and prepend keep the
-    /// item's attributes.
+    /// item's attributes. An item whose expiration is not later than `now` is stored, and missing at once.
     ///
     /// # Errors
     /// As [`SetError`] says; the old item stays as it was.
@@ -417,60 +264,8 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
         cas: u64,
         now: u32,
     ) -> Result<u64, SetError> {
-        let old = self.check(mode, key, cas, now)?;
-        let joins = matches!(mode, SetMode::Append | SetMode::Prepend);
-        let old_len = old
-            .filter(|_| joins)
-            .map_or(0, |old| old.end().saturating_sub(old.value_at()));
-        let len = self.len_needed(
-            key.bytes().len(),
-            (value.len() as u64).saturating_add(old_len as u64),
-        )?;
-        let at = self.allocate(len)?;
-        let cas = self.next_cas();
-        let mut new = Record {
-            at,
-            len,
-            key_len: key.bytes().len(),
-            visited: false,
-            flags: attributes.flags,
-            expiration: attributes.expiration,
-            cas: 0,
-        };
-        self.write_head(&new);
-        self.put(at.saturating_add(HEAD), key.bytes());
-        let old = self.locate(key.bytes());
-        let mut value_at = new.value_at();
-        if let (true, Some(old)) = (joins, old) {
-            (new.flags, new.expiration) = (old.flags, old.expiration);
-            let to = if mode == SetMode::Append {
-                value_at
-            } else {
-                value_at.saturating_add(value.len())
-            };
-            if old.value_at() <= old.end()
-                && old.end() <= at
-                && to.saturating_add(old_len) <= new.end()
-            {
-                self.memory
-                    .as_mut()
-                    .copy_within(old.value_at()..old.end(), to);
-            }
-            if mode == SetMode::Append {
-                value_at = value_at.saturating_add(old_len);
-            }
-        }
-        self.put(value_at, value);
-        if let Some(old) = old {
-            self.remove(&old);
-            new.at = new.at.saturating_sub(old.len);
-        }
-        new.cas = cas;
-        self.write_head(&new);
-        self.statistics.curr_items = self.statistics.curr_items.wrapping_add(1);
-        self.statistics.total_items = self.statistics.total_items.wrapping_add(1);
-        self.statistics.bytes = self.statistics.bytes.wrapping_add(len as u64);
-        Ok(cas)
+        self.operation_for(value.len(), now)
+            .set(mode, key, value, attributes, cas)
     }
 
     /// Deletes the item of `key`, if its CAS is `cas` or `cas` is 0.
@@ -478,25 +273,21 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
     /// # Errors
     /// If there is none, or it has another CAS.
     pub fn delete(&mut self, key: Key<'_>, cas: u64, now: u32) -> Result<(), DeleteError> {
-        let record = self.find(key, now).ok_or(DeleteError::NotFound)?;
-        if cas != 0 && cas != record.cas {
-            return Err(DeleteError::Exists);
-        }
-        self.remove(&record);
-        Ok(())
+        self.operation(now).delete(key, cas)
     }
 
     /// Makes everything missing: at once if `when` is not later than `now`, else in the second `when`, including what
     /// is stored until the end of that second. A later flush replaces one that is still pending.
     pub fn flush(&mut self, when: u32, now: u32) {
-        self.settle_flush(now);
-        if when <= now || (self.flush_at != 0 && now == self.flush_at) {
-            self.flush_cas = self.cas;
-        }
-        self.flush_at = if when <= now { 0 } else { when };
+        let state = &mut self.state;
+        state.flush.settle(state.cas, now);
+        state.flush.set(when, state.cas, now);
     }
 
     /// Reserves room for a value of `value_len` bytes that arrives in pieces.
+    ///
+    /// A reservation to which nothing is written while the whole log passes by is given up, so that silent peers don't
+    /// hold the room; [`Store::write`] and [`Store::commit`] then say so.
     ///
     /// # Errors
     /// As [`ReserveError`] says.
@@ -507,59 +298,11 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
         attributes: Attributes,
         now: u32,
     ) -> Result<Reservation, ReserveError> {
-        self.settle_flush(now);
-        let key_len = key.bytes().len();
-        if key_len == 0 || key_len > KEY_LEN_MAX {
-            return Err(ReserveError::KeyLength { len: key_len });
-        }
-        if self.pending.is_full() {
-            return Err(ReserveError::Busy);
-        }
-        let to_reserve = |error| match error {
-            SetError::TooLarge { needed, available } => {
-                ReserveError::TooLarge { needed, available }
-            }
-            _ => ReserveError::Full,
-        };
-        let len = self
-            .len_needed(key_len, u64::from(value_len))
-            .map_err(to_reserve)?;
-        let at = self.allocate(len).map_err(to_reserve)?;
-        self.next_id = self.next_id.wrapping_add(1);
-        let id = self.next_id;
-        self.write_head(&Record {
-            at,
-            len,
-            key_len,
-            visited: false,
-            flags: id,
-            expiration: 0,
-            cas: 0,
-        });
-        self.put(at.saturating_add(HEAD), key.bytes());
-        let _ = self.pending.push(Pending { id, attributes });
-        Ok(Reservation {
-            key_hash: key.hash(),
-            id,
-            value_len,
-        })
+        self.operation_for(value_len as usize, now)
+            .reserve(key, value_len, attributes)
     }
 
-    fn pending_record(&self, reservation: &Reservation) -> Option<Record> {
-        self.pending
-            .iter()
-            .find(|pending| pending.id == reservation.id)?;
-        let mut at = 0;
-        while let Some(record) = self.read(at) {
-            if record.cas == 0 && record.flags == reservation.id {
-                return Some(record);
-            }
-            at = record.end();
-        }
-        None
-    }
-
-    /// Writes `bytes` at `offset` of the reserved value.
+    /// Writes `bytes` at `offset` of the reserved value. What is never written holds anything.
     ///
     /// # Errors
     /// If the reservation is not held any more or the bytes reach beyond its end; nothing is written then.
@@ -569,15 +312,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
         offset: u32,
         bytes: &[u8],
     ) -> Result<(), WriteError> {
-        let record = self
-            .pending_record(reservation)
-            .ok_or(WriteError::NotReserved)?;
-        let at = record.value_at().saturating_add(offset as usize);
-        if at.saturating_add(bytes.len()) > record.end() {
-            return Err(WriteError::OutOfRange);
-        }
-        self.put(at, bytes);
-        Ok(())
+        self.operation_for(0, 0).write(reservation, offset, bytes)
     }
 
     /// Stores the reserved value, as [`Store::set`] does; the reservation ends in any case.
@@ -591,87 +326,50 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
         cas: u64,
         now: u32,
     ) -> Result<u64, SetError> {
-        let result = self.commit_record(&reservation, mode, cas, now);
-        self.cancel(reservation);
+        let mut operation = self.operation_for(reservation.value_len() as usize, now);
+        let result = operation.commit(&reservation, mode, cas);
+        operation.give_up(reservation.id());
         result
-    }
-
-    fn commit_record(
-        &mut self,
-        reservation: &Reservation,
-        mode: SetMode,
-        cas: u64,
-        now: u32,
-    ) -> Result<u64, SetError> {
-        let pending = *self
-            .pending
-            .iter()
-            .find(|pending| pending.id == reservation.id)
-            .ok_or(SetError::NotReserved)?;
-        let record = self
-            .pending_record(reservation)
-            .ok_or(SetError::NotReserved)?;
-        let mut bytes = [0; KEY_LEN_MAX];
-        let from = record.at.saturating_add(HEAD);
-        let key = self
-            .memory
-            .as_ref()
-            .get(from..record.value_at())
-            .and_then(|key| {
-                let to = bytes.get_mut(..key.len())?;
-                to.copy_from_slice(key);
-                Some(&*to)
-            });
-        let key = self.key(key.ok_or(SetError::NotReserved)?);
-        let old = self.check(mode, key, cas, now)?;
-        if matches!(mode, SetMode::Append | SetMode::Prepend) {
-            return Err(SetError::NotStored);
-        }
-        if let Some(old) = old {
-            self.remove(&old);
-        }
-        let mut record = self
-            .pending_record(reservation)
-            .ok_or(SetError::NotReserved)?;
-        record.cas = self.next_cas();
-        record.flags = pending.attributes.flags;
-        record.expiration = pending.attributes.expiration;
-        self.write_head(&record);
-        self.statistics.curr_items = self.statistics.curr_items.wrapping_add(1);
-        self.statistics.total_items = self.statistics.total_items.wrapping_add(1);
-        self.statistics.bytes = self.statistics.bytes.wrapping_add(record.len as u64);
-        Ok(record.cas)
     }
 
     /// Gives the reserved room back.
     pub fn cancel(&mut self, reservation: Reservation) {
-        if let Some(record) = self.pending_record(&reservation) {
-            self.remove(&record);
-        }
-        self.pending.retain(|pending| pending.id != reservation.id);
+        self.operation(0).give_up(reservation.id());
     }
 
-    /// The store's counters and sizes.
-    #[must_use]
-    pub fn statistics(&self) -> StoreStatistics {
-        let memory_bytes = self.memory.as_ref().len() as u64;
-        StoreStatistics {
-            memory_bytes,
-            free_bytes: memory_bytes.saturating_sub(self.used as u64),
-            reservations: self.pending.len() as u64,
-            ..self.statistics
-        }
+    /// Shows up to `steps_max` records to `f`, as key and item, and returns where to go on; none at the end.
+    ///
+    /// An item that is there during a whole walk is shown at least once; one that is moved meanwhile may be shown again,
+    /// and one that is stored meanwhile may be missing: its CAS is higher than any that was shown before the start.
+    pub fn walk(
+        &self,
+        cursor: Cursor,
+        steps_max: u32,
+        now: u32,
+        mut f: impl FnMut(Value<'_>, &Item<'_>),
+    ) -> Option<Cursor> {
+        self.state
+            .walk(self.memory.as_ref(), cursor, steps_max, now, &mut f)
     }
 
-    /// Sets the counters of events to zero; sizes and the number of current items stay.
-    pub fn reset_statistics(&mut self) {
-        let StoreStatistics {
-            curr_items, bytes, ..
-        } = self.statistics;
-        self.statistics = StoreStatistics {
-            curr_items,
-            bytes,
-            ..StoreStatistics::default()
-        };
+    fn operation(&mut self, now: u32) -> Operation<'_> {
+        self.operation_for(0, now)
+    }
+
+    /// Starts an operation that will need room for a value of `len` bytes.
+    #[inline]
+    fn operation_for(&mut self, len: usize, now: u32) -> Operation<'_> {
+        let state = &mut self.state;
+        state.flush.settle(state.cas, now);
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        Operation {
+            memory: self.memory.as_mut(),
+            state,
+            now,
+            moves_left: MOVES_MAX,
+            bytes_left: len.saturating_mul(4).saturating_add(MOVED_LEN_MAX),
+            pinned: None,
+            committing: None,
+        }
     }
 }

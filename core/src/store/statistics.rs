@@ -36,6 +36,24 @@ pub struct StoreStatistics {
 }
 
 impl StoreStatistics {
+    /// Nothing has happened yet.
+    pub(super) const ZERO: StoreStatistics = StoreStatistics {
+        curr_items: 0,
+        total_items: 0,
+        bytes: 0,
+        evictions: 0,
+        reclaimed: 0,
+        expired_unfetched: 0,
+        evicted_unfetched: 0,
+        evicted_index: 0,
+        moves: 0,
+        memory_bytes: 0,
+        index_bytes: 0,
+        dead_bytes: 0,
+        free_bytes: 0,
+        reservations: 0,
+    };
+
     /// Adds the figures of another shard.
     pub fn add(&mut self, other: &StoreStatistics) {
         let pairs: [(&mut u64, u64); 14] = [

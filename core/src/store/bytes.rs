@@ -1,0 +1,92 @@
+//! Reads and writes of the store's memory that cannot panic: what lies outside reads as zero and is not written.
+
+/// The 16-bit number at `at`.
+#[inline]
+pub(super) fn load_u16(memory: &[u8], at: u32) -> u16 {
+    memory
+        .get(at as usize..)
+        .and_then(|m| m.first_chunk())
+        .map_or(0, |b| u16::from_le_bytes(*b))
+}
+
+/// The 32-bit number at `at`.
+#[inline]
+pub(super) fn load_u32(memory: &[u8], at: u32) -> u32 {
+    memory
+        .get(at as usize..)
+        .and_then(|m| m.first_chunk())
+        .map_or(0, |b| u32::from_le_bytes(*b))
+}
+
+#[inline]
+pub(super) fn store_u16(memory: &mut [u8], at: u32, number: u16) {
+    if let Some(to) = memory
+        .get_mut(at as usize..)
+        .and_then(|m| m.first_chunk_mut())
+    {
+        *to = number.to_le_bytes();
+    }
+}
+
+#[inline]
+pub(super) fn store_u32(memory: &mut [u8], at: u32, number: u32) {
+    if let Some(to) = memory
+        .get_mut(at as usize..)
+        .and_then(|m| m.first_chunk_mut())
+    {
+        *to = number.to_le_bytes();
+    }
+}
+
+/// The `len` bytes at `at`, or none of them.
+#[inline]
+pub(super) fn slice(memory: &[u8], at: u32, len: u32) -> &[u8] {
+    memory
+        .get(at as usize..)
+        .and_then(|m| m.get(..len as usize))
+        .unwrap_or_default()
+}
+
+/// Copies `bytes` to `at`.
+#[inline]
+pub(super) fn put(memory: &mut [u8], at: u32, bytes: &[u8]) {
+    if let Some(to) = memory
+        .get_mut(at as usize..)
+        .and_then(|m| m.get_mut(..bytes.len()))
+    {
+        copy_front(bytes, to);
+    }
+}
+
+/// Copies as much as fits from the front of `from` to the front of `to`; returns how much that was.
+#[inline]
+pub(super) fn copy_front(from: &[u8], to: &mut [u8]) -> usize {
+    // This becomes a memcpy; `copy_from_slice` would keep a panic for unequal lengths when optimised for size.
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    from.len().min(to.len())
+}
+
+/// Sets the `len` bytes at `at` to zero.
+pub(super) fn clear(memory: &mut [u8], at: u32, len: u32) {
+    if let Some(to) = memory
+        .get_mut(at as usize..)
+        .and_then(|m| m.get_mut(..len as usize))
+    {
+        to.fill(0);
+    }
+}
+
+/// Moves `len` bytes; the two places may overlap.
+#[inline]
+pub(super) fn move_within(memory: &mut [u8], from: u32, to: u32, len: u32) {
+    let (from, to, len) = (from as usize, to as usize, len as usize);
+    let Some(end) = from.checked_add(len) else {
+        return;
+    };
+    // The very conditions that `copy_within` tests, so that its panics are seen to be out of reach.
+    if end <= memory.len() && to <= memory.len() - len && from != to {
+        memory.copy_within(from..end, to);
+    }
+}

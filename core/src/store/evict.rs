@@ -1,0 +1,200 @@
+//! Who goes when there is no room: S3-FIFO over two circular logs, with cleaning.
+//!
+//! New items enter the small log, a tenth of the memory. What arrives at its tail goes to the main log if it was read
+//! twice or the main log still has room; else it is evicted, and a ghost of its key stays in its bucket. A new item whose
+//! ghost is still there, or that is larger than half of the small log, enters the main log directly. What arrives at the
+//! tail of the main log and was read since it got its place goes back to the head, else it is evicted.
+//!
+//! A log that holds many dead bytes is cleaned: live records at its tail are moved to the head, whatever their visits,
+//! until the room is found. The number of records moved in one operation is limited by [`MOVES_MAX`] and by bytes;
+//! beyond that they are evicted.
+
+use super::RESERVATIONS_MAX;
+use super::error::SetError;
+use super::log::{Log, copy};
+use super::operation::{Operation, Place};
+use super::record::{Entry, Header, Visits};
+
+/// How many records one operation moves to keep them.
+pub(super) const MOVES_MAX: u32 = 64;
+
+/// How many bytes one operation moves to keep them, beside four times the record it makes room for; at least one record
+/// is moved whatever its length.
+pub(super) const MOVED_LEN_MAX: u32 = 64 * 1024;
+
+/// How many records that must not be evicted one operation meets before it gives up: the ones that are arriving and
+/// the one that is being replaced, each at most twice.
+const PINNED_MAX: u32 = 2 * (RESERVATIONS_MAX as u32 + 1);
+
+impl Operation<'_> {
+    /// Takes `len` bytes at the head of a log, after making room there.
+    pub(super) fn allocate(&mut self, place: Place, len: u32) -> Result<u32, SetError> {
+        self.make_room(place, len)?;
+        let at = self.log_mut(place).push(len);
+        if place == Place::Main {
+            let state = &mut *self.state;
+            state.starts.note(self.memory, &state.main, at);
+        }
+        Ok(at)
+    }
+
+    fn make_room(&mut self, place: Place, len: u32) -> Result<(), SetError> {
+        let mut pinned = 0;
+        while self.log(place).free() < len {
+            if self.log(place).used == 0 || pinned > PINNED_MAX {
+                return Err(SetError::Full);
+            }
+            pinned += u32::from(self.advance_tail(place));
+        }
+        Ok(())
+    }
+
+    /// Decides about what lies at the tail of a log; true if it was something that must not go.
+    pub(super) fn advance_tail(&mut self, place: Place) -> bool {
+        let log = *self.log(place);
+        let at = log.tail;
+        let header = match log.entry(self.memory, at) {
+            None => {
+                self.start_over();
+                return false;
+            }
+            Some(Entry::Filler(len)) => {
+                self.log_mut(place).pop(len);
+                self.log_mut(place).dead = log.dead.saturating_sub(len);
+                return false;
+            }
+            Some(Entry::Record(header)) => header,
+        };
+        if header.cas == 0 {
+            return self.advance_over_reservation(place, &header);
+        }
+        let hash = self.hash_at(&log, at, &header);
+        let Some(slot) = self.state.index.find(self.memory, hash, at) else {
+            // Only foreign writes to the memory make a record that is not indexed.
+            self.log_mut(place).pop(header.record_len());
+            return false;
+        };
+        if self.is_gone(&header) {
+            self.count_reclaimed(&header);
+            self.unlink(slot, header.record_len());
+            self.log_mut(place).pop(header.record_len());
+            return false;
+        }
+        let record = Tail { header, hash, slot };
+        if self.pinned == Some(at) {
+            let to = self.requeue(place, &record.header);
+            self.pinned = Some(to);
+            self.relink(&record, to);
+            return true;
+        }
+        match place {
+            Place::Main => self.advance_main(&record),
+            Place::Small => self.advance_small(&record),
+        }
+        false
+    }
+
+    fn advance_main(&mut self, record: &Tail) {
+        let mut header = record.header;
+        let is_kept = header.visits().is_warm() || self.state.main.is_littered();
+        if is_kept && self.may_move(header.record_len()) {
+            header.set_visits(header.visits().less());
+            self.put_control(self.state.main.tail, &header);
+            let to = self.requeue(Place::Main, &header);
+            self.relink(record, to);
+        } else {
+            self.evict(Place::Main, record);
+        }
+    }
+
+    fn advance_small(&mut self, record: &Tail) {
+        let len = record.header.record_len();
+        let is_often = record.header.visits() == Visits::OFTEN;
+        let main = self.state.main;
+        if is_often || main.free() >= len {
+            self.promote(record);
+        } else if self.state.small.is_littered() && self.may_move(len) {
+            let to = self.requeue(Place::Small, &record.header);
+            self.relink(record, to);
+        } else if main.is_littered() && self.may_move(len) {
+            self.promote(record);
+        } else {
+            let bucket = self.bucket_of(record.slot);
+            self.evict(Place::Small, record);
+            let index = self.state.index;
+            index.push_ghost(self.memory, bucket, record.hash);
+        }
+    }
+
+    /// Moves the record at the small log's tail to the main log.
+    fn promote(&mut self, record: &Tail) {
+        let len = record.header.record_len();
+        let Ok(to) = self.allocate(Place::Main, len) else {
+            return self.evict(Place::Small, record);
+        };
+        let Log { tail: from, .. } = self.state.small;
+        let mut header = record.header;
+        if header.visits().is_warm() {
+            header.set_visits(Visits::NOT_LATELY);
+            self.put_control(from, &header);
+        }
+        copy(
+            self.memory,
+            &self.state.small,
+            from,
+            &self.state.main,
+            to,
+            len,
+        );
+        self.state.small.pop(len);
+        self.count_move();
+        self.relink(record, to);
+    }
+
+    /// Moves the record at a log's tail to its head, which always has room for it.
+    pub(super) fn requeue(&mut self, place: Place, header: &Header) -> u32 {
+        let len = header.record_len();
+        let log = self.log_mut(place);
+        let from = log.tail;
+        log.pop(len);
+        let to = log.push(len);
+        let log = *log;
+        copy(self.memory, &log, from, &log, to, len);
+        if place == Place::Main {
+            let state = &mut *self.state;
+            state.starts.note(self.memory, &log, to);
+        }
+        self.count_move();
+        to
+    }
+
+    fn evict(&mut self, place: Place, record: &Tail) {
+        self.count_eviction(&record.header);
+        let len = record.header.record_len();
+        self.unlink(record.slot, len);
+        self.log_mut(place).pop(len);
+    }
+
+    fn relink(&mut self, record: &Tail, to: u32) {
+        let slot = self.state.index.slot(record.hash, to);
+        super::bytes::store_u32(self.memory, record.slot, slot);
+    }
+
+    /// Whether this operation may still move a record of `len` bytes; if so, that is counted.
+    fn may_move(&mut self, len: u32) -> bool {
+        if self.moves_left == 0 || self.bytes_left == 0 {
+            return false;
+        }
+        self.moves_left -= 1;
+        self.bytes_left = self.bytes_left.saturating_sub(len);
+        true
+    }
+}
+
+/// The record at the tail of a log.
+struct Tail {
+    header: Header,
+    hash: u64,
+    /// Where its slot lies.
+    slot: u32,
+}

@@ -1,0 +1,38 @@
+//! Making everything missing, now or later (memcached binary protocol: flush).
+
+/// The two marks of a flush.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flush {
+    /// Items with this CAS or a lower one are gone.
+    cas: u64,
+    /// The unix second in which everything will be missing; 0 = none is pending.
+    at: u32,
+}
+
+impl Flush {
+    pub(super) const NONE: Flush = Flush { cas: 0, at: 0 };
+
+    /// Whether an item is gone.
+    #[inline]
+    pub(super) fn covers(&self, cas: u64, now: u32) -> bool {
+        cas <= self.cas || (self.at != 0 && now >= self.at)
+    }
+
+    /// Carries out a pending flush whose second is over; `cas` is the last one handed out, before the operation at work.
+    #[inline]
+    pub(super) fn settle(&mut self, cas: u64, now: u32) {
+        if self.at != 0 && now > self.at {
+            *self = Flush { cas, at: 0 };
+        }
+    }
+
+    /// Takes a command, which replaces one that is pending. `when` is an absolute second; what is not later than `now`
+    /// takes effect at once.
+    pub(super) fn set(&mut self, when: u32, cas: u64, now: u32) {
+        let is_in_effect = self.at != 0 && now >= self.at;
+        if when <= now || is_in_effect {
+            self.cas = cas;
+        }
+        self.at = if when <= now { 0 } else { when };
+    }
+}

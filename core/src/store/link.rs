@@ -1,0 +1,198 @@
+//! Entering keys into the index, and its growth and shrinking by one bucket at a time.
+
+use super::bytes::{clear, load_u32, store_u32};
+use super::index::{BUCKET_LEN, Index, SLOTS};
+use super::operation::Operation;
+
+/// How far the index may be behind before an operation adds two buckets.
+const CROWDED_VERY_PERCENT: u64 = 93;
+
+impl Operation<'_> {
+    /// Lets the index follow the number of items; called before an item is added.
+    pub(super) fn tend_index(&mut self) {
+        if self.state.index.is_crowded() {
+            self.grow_index();
+            if self.state.index.is_fuller_than(CROWDED_VERY_PERCENT) {
+                self.grow_index();
+            }
+        } else if self.state.index.is_sparse() {
+            self.shrink_index();
+        }
+    }
+
+    /// Enters the record at `at` into the index.
+    pub(super) fn link(&mut self, hash: u64, at: u32, len: u32) {
+        let slot = self.free_slot(hash);
+        let index = &mut self.state.index;
+        store_u32(self.memory, slot, index.slot(hash, at));
+        index.items = index.items.wrapping_add(1);
+        let counters = &mut self.state.counters;
+        counters.total_items = counters.total_items.wrapping_add(1);
+        counters.bytes = counters.bytes.wrapping_add(u64::from(len));
+    }
+
+    /// A free slot in one of the two buckets of a key; if there is none, one is made: by moving an item to its other
+    /// bucket, or by moving one there to its other bucket first, or by evicting one.
+    fn free_slot(&mut self, hash: u64) -> u32 {
+        let pair = self.state.index.pair(hash);
+        if let Some(slot) = self.state.index.free_in_pair(self.memory, pair) {
+            return slot;
+        }
+        for bucket in pair {
+            if let Some(slot) = self.displace(bucket) {
+                return slot;
+            }
+        }
+        for bucket in pair {
+            for slot in 0..SLOTS {
+                let slot = self.state.index.slot_at(bucket, slot);
+                let other = self.other_bucket(slot, bucket);
+                if other.is_some_and(|other| other != bucket && self.displace(other).is_some())
+                    && let Some(slot) = self.displace(bucket)
+                {
+                    return slot;
+                }
+            }
+        }
+        self.evict_from(pair)
+    }
+
+    /// Moves one item of a full bucket to its other bucket; returns the slot that is free then.
+    fn displace(&mut self, bucket: u32) -> Option<u32> {
+        for slot in 0..SLOTS {
+            let slot = self.state.index.slot_at(bucket, slot);
+            let Some(other) = self.other_bucket(slot, bucket) else {
+                continue;
+            };
+            if other != bucket
+                && let Some(free) = self.state.index.free_in(self.memory, other)
+            {
+                let content = load_u32(self.memory, slot);
+                store_u32(self.memory, free, content);
+                store_u32(self.memory, slot, 0);
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// The other bucket where the item in a slot of `bucket` may be.
+    fn other_bucket(&self, slot: u32, bucket: u32) -> Option<u32> {
+        let [first, second] = self.state.index.pair(self.hash_in(slot)?);
+        Some(if first == bucket { second } else { first })
+    }
+
+    /// The hash of the key whose record a slot holds.
+    fn hash_in(&self, slot: u32) -> Option<u64> {
+        let at = self.state.index.position(load_u32(self.memory, slot))?;
+        let log = self.state.log_of(at);
+        Some(self.hash_at(log, at, &log.header(self.memory, at)?))
+    }
+
+    /// Evicts the least visited item of two full buckets.
+    fn evict_from(&mut self, pair: [u32; 2]) -> u32 {
+        let index = self.state.index;
+        let slots = || {
+            pair.into_iter()
+                .flat_map(|bucket| (0..SLOTS).map(move |slot| index.slot_at(bucket, slot)))
+        };
+        let visits = |slot: &u32| {
+            let at = index.position(load_u32(self.memory, *slot))?;
+            let log = self.state.log_of(at);
+            Some((log.header(self.memory, at)?.visits(), at))
+        };
+        let victim = slots().min_by_key(visits).unwrap_or_default();
+        if let Some(at) = index.position(load_u32(self.memory, victim)) {
+            let log = self.state.log_of(at);
+            let header = log.header(self.memory, at);
+            let len = header.map_or(0, |header| header.record_len());
+            self.unlink(victim, len);
+            if let Some(header) = header {
+                self.count_eviction(&header);
+                self.state.counters.evicted_index =
+                    self.state.counters.evicted_index.wrapping_add(1);
+                self.bury(at, len);
+            }
+        }
+        victim
+    }
+
+    /// Adds a bucket, if the main log can spare the room, and moves to it what belongs there.
+    fn grow_index(&mut self) {
+        if !self.shorten_main() {
+            return;
+        }
+        let index = &mut self.state.index;
+        let new = index.buckets;
+        let source = Index::split_source(new);
+        index.buckets = new.wrapping_add(1);
+        let index = *index;
+        clear(self.memory, index.offset(new), BUCKET_LEN);
+        index.copy_ghosts(self.memory, source, new);
+        let mut new_load = 0;
+        for slot in 0..SLOTS {
+            let slot = index.slot_at(source, slot);
+            let content = load_u32(self.memory, slot);
+            if content == 0 {
+                continue;
+            }
+            let Some(hash) = self.hash_in(slot) else {
+                self.unlink(slot, 0);
+                continue;
+            };
+            let pair = index.pair(hash);
+            let may_stay = pair.contains(&source);
+            // Half of the slots are as many as the old bucket will keep.
+            if !may_stay || (pair.contains(&new) && new_load < SLOTS / 2) {
+                store_u32(self.memory, index.slot_at(new, new_load), content);
+                store_u32(self.memory, slot, 0);
+                new_load += 1;
+            }
+        }
+    }
+
+    /// Takes a bucket away, if its items have room elsewhere, and gives its bytes to the main log.
+    fn shrink_index(&mut self) {
+        let index = self.state.index;
+        let last = index.buckets.wrapping_sub(1);
+        let target = Index::split_source(last);
+        let excess = |index: &Index, memory: &[u8]| {
+            (index.load(memory, last) + index.load(memory, target)).saturating_sub(SLOTS)
+        };
+        // What is too much for one bucket goes to other buckets first.
+        for bucket in [last, target] {
+            for slot in 0..SLOTS {
+                if excess(&index, self.memory) == 0 {
+                    break;
+                }
+                let slot = index.slot_at(bucket, slot);
+                let Some(other) = self.other_bucket(slot, bucket) else {
+                    continue;
+                };
+                if other != last
+                    && other != target
+                    && let Some(free) = index.free_in(self.memory, other)
+                {
+                    let content = load_u32(self.memory, slot);
+                    store_u32(self.memory, free, content);
+                    store_u32(self.memory, slot, 0);
+                }
+            }
+        }
+        if excess(&index, self.memory) != 0 || !self.prepare_longer_main() {
+            return;
+        }
+        for slot in 0..SLOTS {
+            let content = load_u32(self.memory, index.slot_at(last, slot));
+            if content != 0 {
+                match index.free_in(self.memory, target) {
+                    Some(free) => store_u32(self.memory, free, content),
+                    None => return,
+                }
+                store_u32(self.memory, index.slot_at(last, slot), 0);
+            }
+        }
+        self.state.index.buckets = last;
+        self.lengthen_main();
+    }
+}

@@ -1,0 +1,188 @@
+//! A circular log of records: appended at the head, taken away at the tail.
+//!
+//! A record may wrap around the end of the log, so that no room is wasted there; its value is then in two pieces.
+
+use super::bytes::{move_within, put, slice};
+use super::item::Value;
+use super::record::{Entry, Header, WINDOW_LEN, filler};
+
+/// Where a log lies and what it holds. All figures are bytes or positions in the store's memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Log {
+    pub(super) start: u32,
+    /// One past the last byte; moves when the index grows or shrinks.
+    pub(super) end: u32,
+    /// Where the next record goes.
+    pub(super) head: u32,
+    /// The oldest record.
+    pub(super) tail: u32,
+    /// From tail to head, dead bytes included.
+    pub(super) used: u32,
+    /// Fillers among the used.
+    pub(super) dead: u32,
+    /// How often the head has passed the end.
+    pub(super) lap: u32,
+}
+
+impl Log {
+    pub(super) const fn new(start: u32, end: u32) -> Log {
+        Log {
+            start,
+            end,
+            head: start,
+            tail: start,
+            used: 0,
+            dead: 0,
+            lap: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn capacity(&self) -> u32 {
+        self.end.saturating_sub(self.start)
+    }
+
+    #[inline]
+    pub(super) fn free(&self) -> u32 {
+        self.capacity().saturating_sub(self.used)
+    }
+
+    /// Whether the dead bytes are so many that records are moved to get at them. Together with the gap between head and
+    /// tail this keeps what is not used below a twentieth of the log.
+    pub(super) fn is_littered(&self) -> bool {
+        self.dead > self.capacity() / 32
+    }
+
+    /// The position `len` bytes after `at`.
+    #[inline]
+    pub(super) fn after(&self, at: u32, len: u32) -> u32 {
+        let left = self.end.saturating_sub(at);
+        if len < left {
+            at.wrapping_add(len)
+        } else {
+            self.start.wrapping_add(len - left)
+        }
+    }
+
+    /// Whether the used bytes reach up to the end, so that what follows them is at the start.
+    pub(super) fn is_wrapped(&self) -> bool {
+        self.used != 0 && self.used >= self.end.saturating_sub(self.tail)
+    }
+
+    /// Takes `len` free bytes at the head.
+    pub(super) fn push(&mut self, len: u32) -> u32 {
+        let at = self.head;
+        self.head = self.after(at, len);
+        if self.head <= at && len != 0 {
+            self.lap = self.lap.wrapping_add(1);
+        }
+        self.used = self.used.saturating_add(len);
+        at
+    }
+
+    /// Frees the `len` bytes at the tail.
+    pub(super) fn pop(&mut self, len: u32) {
+        self.tail = self.after(self.tail, len);
+        self.used = self.used.saturating_sub(len);
+    }
+
+    /// Forgets everything.
+    pub(super) fn reset(&mut self) {
+        *self = Log {
+            lap: self.lap.wrapping_add(1),
+            ..Log::new(self.start, self.end)
+        };
+    }
+
+    /// What begins at `at`; none if that cannot be, which only happens to memory that somebody else wrote to.
+    #[inline]
+    pub(super) fn entry(&self, memory: &[u8], at: u32) -> Option<Entry> {
+        let entry = match memory.get(at as usize..self.end as usize)?.first_chunk() {
+            Some(window) => Header::decode(window),
+            None => Header::decode(&self.wrapped_window(memory, at)),
+        };
+        let len = match entry {
+            Entry::Filler(len) => len,
+            Entry::Record(header) => header.record_len(),
+        };
+        (len <= self.used).then_some(entry)
+    }
+
+    /// The header of the record at `at`.
+    #[inline]
+    pub(super) fn header(&self, memory: &[u8], at: u32) -> Option<Header> {
+        match self.entry(memory, at)? {
+            Entry::Record(header) => Some(header),
+            Entry::Filler(_) => None,
+        }
+    }
+
+    #[cold]
+    fn wrapped_window(&self, memory: &[u8], at: u32) -> [u8; WINDOW_LEN] {
+        let mut window = [0; WINDOW_LEN];
+        self.pieces(memory, at, WINDOW_LEN as u32)
+            .copy_to(&mut window);
+        window
+    }
+
+    /// The `len` bytes at `at`, around the end if need be.
+    #[inline]
+    pub(super) fn pieces<'m>(&self, memory: &'m [u8], at: u32, len: u32) -> Value<'m> {
+        let left = self.end.saturating_sub(at);
+        if len <= left {
+            return Value::new(slice(memory, at, len), &[]);
+        }
+        let rest = (len - left).min(self.capacity());
+        Value::new(slice(memory, at, left), slice(memory, self.start, rest))
+    }
+
+    /// Writes `bytes` at `at`, around the end if need be.
+    #[inline]
+    pub(super) fn put(&self, memory: &mut [u8], at: u32, bytes: &[u8]) {
+        let left = self.end.saturating_sub(at) as usize;
+        match bytes.split_at_checked(left) {
+            Some((first, second)) => {
+                put(memory, at, first);
+                put(memory, self.start, second);
+            }
+            None => put(memory, at, bytes),
+        }
+    }
+
+    /// Writes the header of a record.
+    #[inline]
+    pub(super) fn put_header(&self, memory: &mut [u8], at: u32, header: &Header) {
+        let bytes = header.encode();
+        self.put(
+            memory,
+            at,
+            bytes.get(..header.len() as usize).unwrap_or_default(),
+        );
+    }
+
+    /// Makes the `len` bytes at `at` a filler; the caller counts them.
+    pub(super) fn put_filler(&self, memory: &mut [u8], at: u32, len: u32) {
+        let (bytes, bytes_len) = filler(len);
+        self.put(memory, at, bytes.get(..bytes_len).unwrap_or_default());
+    }
+}
+
+/// Copies `len` bytes from one place in a log to another, in the same log or not.
+///
+/// Within one log the target may overlap the source if it begins before it: the pieces are moved in ascending order.
+pub(super) fn copy(memory: &mut [u8], from_log: &Log, from: u32, to_log: &Log, to: u32, len: u32) {
+    let (mut from, mut to, mut left) = (from, to, len);
+    // At most both places wrap, each at another byte: three pieces.
+    for _ in 0..3 {
+        let step = left
+            .min(from_log.end.saturating_sub(from))
+            .min(to_log.end.saturating_sub(to));
+        move_within(memory, from, to, step);
+        from = from_log.after(from, step);
+        to = to_log.after(to, step);
+        left -= step;
+        if left == 0 {
+            break;
+        }
+    }
+}

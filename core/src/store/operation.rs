@@ -1,0 +1,272 @@
+//! One operation at work: the memory as bytes, whatever the caller keeps them in, so that this code exists once.
+
+use super::StoreOptions;
+use super::bytes::{clear, put, store_u32};
+use super::flush::Flush;
+use super::hash::Key;
+use super::index::{BUCKET_LEN, BUCKETS_MIN, Index};
+use super::item::Value;
+use super::log::Log;
+use super::record::{Header, Visits};
+use super::reserve::Reservations;
+use super::starts::Starts;
+use super::statistics::StoreStatistics;
+
+/// Everything of a store but its memory.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) options: StoreOptions,
+    pub(super) memory_len: u32,
+    pub(super) index: Index,
+    pub(super) starts: Starts,
+    pub(super) small: Log,
+    pub(super) main: Log,
+    /// The last CAS handed out.
+    pub(super) cas: u64,
+    pub(super) flush: Flush,
+    pub(super) reservations: Reservations,
+    pub(super) counters: StoreStatistics,
+}
+
+/// Which of the two logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Main,
+    Small,
+}
+
+/// A record that the index knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// Where its slot lies.
+    pub(super) slot: u32,
+    pub(super) at: u32,
+    pub(super) header: Header,
+}
+
+pub(super) struct Operation<'a> {
+    pub(super) memory: &'a mut [u8],
+    pub(super) state: &'a mut State,
+    pub(super) now: u32,
+    /// How many records may still be moved to keep them.
+    pub(super) moves_left: u32,
+    /// How many bytes of records may still be moved to keep them.
+    pub(super) bytes_left: u32,
+    /// A record that must stay although room is made.
+    pub(super) pinned: Option<u32>,
+    /// The id of a reservation that must stay although it was not written to.
+    pub(super) committing: Option<u32>,
+}
+
+impl State {
+    /// For a zeroed memory of `memory_len` bytes, the last `unaligned` of which are left alone.
+    pub(super) const fn new(memory_len: u32, unaligned: u32, options: StoreOptions) -> State {
+        let starts = Starts::new(memory_len);
+        let small_at = starts.table_len(memory_len);
+        let main_at = small_at + memory_len / 10;
+        let index = Index::new(memory_len, memory_len - unaligned);
+        State {
+            options,
+            memory_len,
+            index,
+            starts,
+            small: Log::new(small_at, main_at),
+            main: Log::new(main_at, memory_len - unaligned - BUCKETS_MIN * BUCKET_LEN),
+            cas: 1,
+            flush: Flush::NONE,
+            reservations: Reservations::new(),
+            counters: StoreStatistics::ZERO,
+        }
+    }
+
+    pub(super) fn log(&self, place: Place) -> &Log {
+        match place {
+            Place::Main => &self.main,
+            Place::Small => &self.small,
+        }
+    }
+
+    /// The log in which a position lies.
+    #[inline]
+    pub(super) fn place(&self, at: u32) -> Place {
+        if at < self.main.start {
+            Place::Small
+        } else {
+            Place::Main
+        }
+    }
+
+    /// The log in which a position lies.
+    #[inline]
+    pub(super) fn log_of(&self, at: u32) -> &Log {
+        self.log(self.place(at))
+    }
+
+    /// Finds the record of a key: in one of two buckets, and the tags leave few records to look at.
+    #[inline]
+    pub(super) fn locate(&self, memory: &[u8], key: Value<'_>, hash: u64) -> Option<Found> {
+        for bucket in self.index.pair(hash) {
+            let slots = self.index.bucket(memory, bucket)?;
+            let mut candidates = self.index.candidates(slots, hash);
+            while candidates != 0 {
+                let slot = candidates.trailing_zeros();
+                candidates &= candidates - 1;
+                let slot_at = self.index.slot_at(bucket, slot);
+                if let Some(found) = self.check_candidate(memory, slot_at, key) {
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn check_candidate(&self, memory: &[u8], slot_at: u32, key: Value<'_>) -> Option<Found> {
+        let at = self
+            .index
+            .position(super::bytes::load_u32(memory, slot_at))?;
+        let log = self.log_of(at);
+        let header = log.header(memory, at)?;
+        if usize::from(header.key_len) != key.len() {
+            return None;
+        }
+        let stored = log.pieces(
+            memory,
+            log.after(at, header.len()),
+            u32::from(header.key_len),
+        );
+        (stored == key).then_some(Found {
+            slot: slot_at,
+            at,
+            header,
+        })
+    }
+
+    /// Forgets every item; `memory` may hold anything.
+    pub(super) fn clear(&mut self, memory: &mut [u8]) {
+        clear(memory, 0, self.starts.table_len(self.memory_len));
+        self.small.reset();
+        self.main.end = self.index.end.wrapping_sub(BUCKETS_MIN * BUCKET_LEN);
+        self.main.reset();
+        self.index.buckets = BUCKETS_MIN;
+        self.index.items = 0;
+        clear(memory, self.main.end, self.index.len());
+        self.reservations = Reservations::new();
+        self.counters.bytes = 0;
+    }
+}
+
+impl Operation<'_> {
+    pub(super) fn log(&self, place: Place) -> &Log {
+        self.state.log(place)
+    }
+
+    pub(super) fn log_mut(&mut self, place: Place) -> &mut Log {
+        match place {
+            Place::Main => &mut self.state.main,
+            Place::Small => &mut self.state.small,
+        }
+    }
+
+    pub(super) fn locate(&self, key: Key<'_>) -> Option<Found> {
+        self.state
+            .locate(self.memory, Value::new(key.bytes(), &[]), key.hash())
+    }
+
+    /// The item of a key, if it lives; what is past its time is removed on the way.
+    #[inline]
+    pub(super) fn find(&mut self, key: Key<'_>) -> Option<Found> {
+        let found = self.locate(key)?;
+        self.keep_live(found)
+    }
+
+    /// Removes an item that is past its time.
+    #[inline]
+    pub(super) fn keep_live(&mut self, found: Found) -> Option<Found> {
+        if self.is_gone(&found.header) {
+            self.count_reclaimed(&found.header);
+            self.remove(&found);
+            return None;
+        }
+        Some(found)
+    }
+
+    /// Whether an item is expired or flushed.
+    #[inline]
+    pub(super) fn is_gone(&self, header: &Header) -> bool {
+        let is_expired = header.expiration != 0 && header.expiration <= self.now;
+        is_expired || self.state.flush.covers(header.cas, self.now)
+    }
+
+    /// The hash of the key of a record.
+    pub(super) fn hash_at(&self, log: &Log, at: u32, header: &Header) -> u64 {
+        let key_at = log.after(at, header.len());
+        self.state.options.seed.hash_pieces(log.pieces(
+            self.memory,
+            key_at,
+            u32::from(header.key_len),
+        ))
+    }
+
+    /// Takes a record's key out of the index and makes the record a filler.
+    pub(super) fn remove(&mut self, found: &Found) {
+        let len = found.header.record_len();
+        self.unlink(found.slot, len);
+        self.bury(found.at, len);
+    }
+
+    /// Makes the bytes of a record a filler.
+    pub(super) fn bury(&mut self, at: u32, len: u32) {
+        let place = self.state.place(at);
+        let log = self.log_mut(place);
+        log.dead = log.dead.saturating_add(len);
+        let log = *log;
+        log.put_filler(self.memory, at, len);
+    }
+
+    /// Clears a slot of the index.
+    pub(super) fn unlink(&mut self, slot: u32, len: u32) {
+        store_u32(self.memory, slot, 0);
+        self.state.index.items = self.state.index.items.saturating_sub(1);
+        self.state.counters.bytes = self.state.counters.bytes.saturating_sub(u64::from(len));
+    }
+
+    /// The bucket in which a slot lies.
+    pub(super) fn bucket_of(&self, slot: u32) -> u32 {
+        self.state.index.end.wrapping_sub(1).wrapping_sub(slot) / BUCKET_LEN
+    }
+
+    /// Writes the control byte of a record, which holds its visits.
+    #[inline]
+    pub(super) fn put_control(&mut self, at: u32, header: &Header) {
+        let log = self.state.log_of(at);
+        let control_at = log.after(at, 1);
+        put(self.memory, control_at, &[header.control()]);
+    }
+
+    pub(super) fn count_reclaimed(&mut self, header: &Header) {
+        let counters = &mut self.state.counters;
+        counters.reclaimed = counters.reclaimed.wrapping_add(1);
+        if header.visits() == Visits::NEVER {
+            counters.expired_unfetched = counters.expired_unfetched.wrapping_add(1);
+        }
+    }
+
+    pub(super) fn count_eviction(&mut self, header: &Header) {
+        let counters = &mut self.state.counters;
+        counters.evictions = counters.evictions.wrapping_add(1);
+        if header.visits() == Visits::NEVER {
+            counters.evicted_unfetched = counters.evicted_unfetched.wrapping_add(1);
+        }
+    }
+
+    pub(super) fn count_move(&mut self) {
+        self.state.counters.moves = self.state.counters.moves.wrapping_add(1);
+    }
+
+    /// Empties the store, because its memory makes no sense: somebody else wrote to it.
+    #[cold]
+    pub(super) fn start_over(&mut self) {
+        self.state.clear(self.memory);
+    }
+}

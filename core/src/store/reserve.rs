@@ -1,0 +1,377 @@
+//! Values that arrive in pieces: room is taken in a log first, and becomes an item when everything is there.
+//!
+//! The record lies in a log like any other, with a CAS of 0 and unknown to the index. When the tail of the log arrives
+//! there it is moved, if anything was written to it since the last time, else given up: a client that fell silent must not
+//! hold memory for ever.
+
+use super::RESERVATIONS_MAX;
+use super::error::{ReserveError, SetError, WriteError};
+use super::hash::Key;
+use super::item::{Attributes, SetMode};
+use super::log::{Log, copy};
+use super::operation::{Found, Operation, Place};
+use super::record::Header;
+use super::set::{Joined, Source, check_condition, check_key};
+
+/// After this many seconds without an end a reservation is given up, if the table is full and another one is wanted.
+const PATIENCE_S: u32 = 60;
+
+/// Room for a value that arrives in pieces; see [`Store::reserve`].
+///
+/// It ends with [`Store::commit`] or [`Store::cancel`]. One that is merely dropped costs its memory until the end of
+/// the log has passed by.
+///
+/// [`Store::reserve`]: super::Store::reserve
+/// [`Store::commit`]: super::Store::commit
+/// [`Store::cancel`]: super::Store::cancel
+#[derive(Debug)]
+#[must_use = "a reservation holds memory until it is committed or cancelled"]
+pub struct Reservation {
+    key_hash: u64,
+    id: u32,
+    value_len: u32,
+}
+
+impl Reservation {
+    /// The hash of the key, which finds the shard again.
+    #[must_use]
+    pub fn key_hash(&self) -> u64 {
+        self.key_hash
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The length of the value in bytes.
+    #[must_use]
+    pub fn value_len(&self) -> u32 {
+        self.value_len
+    }
+}
+
+/// Where the record of a reservation lies now.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    id: u32,
+    at: u32,
+    len: u32,
+    /// When it was reserved.
+    since: u32,
+    /// Whether anything was written since the tail last came by.
+    is_active: bool,
+}
+
+/// The reservations that are held.
+#[derive(Debug)]
+pub(super) struct Reservations {
+    table: heapless::Vec<Pending, RESERVATIONS_MAX>,
+    next_id: u32,
+    /// The bytes of all their records.
+    len: u32,
+}
+
+impl Reservations {
+    pub(super) const fn new() -> Reservations {
+        Reservations {
+            table: heapless::Vec::new(),
+            next_id: 0,
+            len: 0,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn holds(&self, at: u32, len: u32) -> bool {
+        self.table
+            .iter()
+            .any(|pending| pending.at == at && pending.len == len)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.table.len()
+    }
+
+    fn find(&mut self, id: u32) -> Option<&mut Pending> {
+        self.table.iter_mut().find(|pending| pending.id == id)
+    }
+
+    fn find_at(&mut self, at: u32) -> Option<&mut Pending> {
+        self.table.iter_mut().find(|pending| pending.at == at)
+    }
+
+    fn take(&mut self, id: u32) -> Option<Pending> {
+        let place = self.table.iter().position(|pending| pending.id == id)?;
+        let pending = self.table.get(place).copied();
+        self.table.retain(|pending| pending.id != id);
+        self.len = self
+            .len
+            .saturating_sub(pending.map_or(0, |pending| pending.len));
+        pending
+    }
+}
+
+impl Operation<'_> {
+    pub(super) fn reserve(
+        &mut self,
+        key: Key<'_>,
+        value_len: u32,
+        attributes: Attributes,
+    ) -> Result<Reservation, ReserveError> {
+        let key_len = check_key(key)?;
+        // The width must do for the CAS that will be handed out at the end.
+        let mut header = Header::new(
+            key_len,
+            value_len,
+            self.state.cas.saturating_add(1 << 31),
+            attributes,
+        );
+        header.cas = 0;
+        self.check_len(&header)?;
+        let len = header.record_len();
+        self.make_place_in_table()?;
+        let held = &self.state.reservations;
+        // The other half is for the largest record that is stored in one piece.
+        if u64::from(held.len) + u64::from(len) > u64::from(self.state.main.capacity() / 2) {
+            return Err(ReserveError::Full);
+        }
+        let place = self.choose(key, len);
+        let at = self.allocate(place, len)?;
+        let log = *self.log(place);
+        log.put_header(self.memory, at, &header);
+        log.put(self.memory, log.after(at, header.len()), key.bytes());
+        let held = &mut self.state.reservations;
+        held.next_id = held.next_id.wrapping_add(1);
+        let id = held.next_id;
+        let pending = Pending {
+            id,
+            at,
+            len,
+            since: self.now,
+            is_active: true,
+        };
+        if held.table.push(pending).is_err() {
+            self.bury(at, len);
+            return Err(ReserveError::Busy);
+        }
+        held.len = held.len.saturating_add(len);
+        Ok(Reservation {
+            key_hash: key.hash(),
+            id,
+            value_len,
+        })
+    }
+
+    fn make_place_in_table(&mut self) -> Result<(), ReserveError> {
+        let held = &mut self.state.reservations;
+        if !held.table.is_full() {
+            return Ok(());
+        }
+        let oldest = held
+            .table
+            .iter()
+            .min_by_key(|pending| pending.since)
+            .copied();
+        match oldest {
+            Some(oldest) if self.now.saturating_sub(oldest.since) >= PATIENCE_S => {
+                self.give_up(oldest.id);
+                Ok(())
+            }
+            _ => Err(ReserveError::Busy),
+        }
+    }
+
+    pub(super) fn write(
+        &mut self,
+        reservation: &Reservation,
+        offset: u32,
+        bytes: &[u8],
+    ) -> Result<(), WriteError> {
+        let pending = self
+            .state
+            .reservations
+            .find(reservation.id)
+            .ok_or(WriteError::NotReserved)?;
+        pending.is_active = true;
+        let at = pending.at;
+        let log = *self.state.log_of(at);
+        let header = log.header(self.memory, at).ok_or(WriteError::NotReserved)?;
+        let end = u64::from(offset).saturating_add(bytes.len() as u64);
+        if end > u64::from(header.value_len) {
+            return Err(WriteError::OutOfRange);
+        }
+        log.put(
+            self.memory,
+            log.after(at, header.value_at().saturating_add(offset)),
+            bytes,
+        );
+        Ok(())
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        reservation: &Reservation,
+        mode: SetMode,
+        cas: u64,
+    ) -> Result<u64, SetError> {
+        self.committing = Some(reservation.id);
+        self.tend_index();
+        let at = self
+            .state
+            .reservations
+            .find(reservation.id)
+            .ok_or(SetError::NotReserved)?
+            .at;
+        let log = *self.state.log_of(at);
+        let mut header = log.header(self.memory, at).ok_or(SetError::NotReserved)?;
+        let old = self.locate_same_key(&log, at, &header, reservation.key_hash);
+        let old = old.and_then(|old| self.keep_live(old));
+        check_condition(mode, cas, old.as_ref())?;
+        if let (Some(old), true) = (old, mode.is_join()) {
+            return self.commit_join(reservation, mode, &header, &old);
+        }
+        let new_cas = self.state.cas.wrapping_add(1);
+        if !header.fits_cas(new_cas) {
+            return Err(SetError::NotReserved);
+        }
+        self.state.cas = new_cas;
+        header.cas = new_cas;
+        if let Some(old) = old {
+            header.set_visits(old.header.visits());
+            self.remove(&old);
+        }
+        log.put_header(self.memory, at, &header);
+        self.state.reservations.take(reservation.id);
+        self.link(reservation.key_hash, at, header.record_len());
+        Ok(new_cas)
+    }
+
+    fn commit_join(
+        &mut self,
+        reservation: &Reservation,
+        mode: SetMode,
+        header: &Header,
+        old: &Found,
+    ) -> Result<u64, SetError> {
+        // The key must not be borrowed from the memory that is written to.
+        let mut key_bytes = [0; super::KEY_LEN_MAX];
+        let log = self.state.log_of(old.at);
+        let stored = log.pieces(
+            self.memory,
+            log.after(old.at, old.header.len()),
+            u32::from(old.header.key_len),
+        );
+        let key_len = stored.copy_to(&mut key_bytes);
+        let key = Key::with_hash(
+            key_bytes.get(..key_len).unwrap_or_default(),
+            reservation.key_hash,
+        );
+        let source = Source::Reservation(reservation.id);
+        self.join(
+            key,
+            Joined {
+                mode,
+                len: header.value_len,
+                source,
+            },
+            old,
+        )
+    }
+
+    /// Copies the value that arrived in a reservation.
+    pub(super) fn copy_arrived(&mut self, id: u32, to_log: &Log, to: u32, len: u32) {
+        let Some(at) = self.state.reservations.find(id).map(|pending| pending.at) else {
+            return;
+        };
+        let log = *self.state.log_of(at);
+        if let Some(header) = log.header(self.memory, at) {
+            copy(
+                self.memory,
+                &log,
+                log.after(at, header.value_at()),
+                to_log,
+                to,
+                len.min(header.value_len),
+            );
+        }
+    }
+
+    fn locate_same_key(&self, log: &Log, at: u32, header: &Header, hash: u64) -> Option<Found> {
+        let key = log.pieces(
+            self.memory,
+            log.after(at, header.len()),
+            u32::from(header.key_len),
+        );
+        self.state.locate(self.memory, key, hash)
+    }
+
+    /// Ends a reservation, if it is still held, and gives its room back.
+    pub(super) fn give_up(&mut self, id: u32) {
+        if let Some(pending) = self.state.reservations.take(id) {
+            self.bury(pending.at, pending.len);
+        }
+    }
+
+    /// Decides about the record of a reservation at the tail of a log; true if it was kept.
+    pub(super) fn advance_over_reservation(&mut self, place: Place, header: &Header) -> bool {
+        let at = self.log(place).tail;
+        let pinned = self.pinned == Some(at);
+        let committing = self.committing;
+        match self.state.reservations.find_at(at) {
+            Some(pending) if pending.is_active || pinned || committing == Some(pending.id) => {
+                pending.is_active = false;
+                let id = pending.id;
+                let to = self.requeue(place, header);
+                if let Some(pending) = self.state.reservations.find(id) {
+                    pending.at = to;
+                }
+                if pinned {
+                    self.pinned = Some(to);
+                }
+                true
+            }
+            found => {
+                if let Some(id) = found.map(|pending| pending.id) {
+                    self.state.reservations.take(id);
+                }
+                self.log_mut(place).pop(header.record_len());
+                false
+            }
+        }
+    }
+
+    /// Moves the record of a reservation, somewhere in the main log, to the head; false if there is no room.
+    pub(super) fn evacuate_reservation(&mut self, at: u32, len: u32) -> bool {
+        let Some(id) = self
+            .state
+            .reservations
+            .find_at(at)
+            .map(|pending| pending.id)
+        else {
+            self.bury(at, len);
+            return true;
+        };
+        let Ok(to) = self.allocate(Place::Main, len) else {
+            return false;
+        };
+        match self.state.reservations.find(id) {
+            Some(pending) if pending.at == at => {
+                pending.at = to;
+                self.copy_evacuated(at, to, len);
+            }
+            _ => self.bury(to, len),
+        }
+        true
+    }
+}
+
+impl From<SetError> for ReserveError {
+    fn from(error: SetError) -> ReserveError {
+        match error {
+            SetError::KeyLength { len } => ReserveError::KeyLength { len },
+            SetError::TooLarge { needed, available } => {
+                ReserveError::TooLarge { needed, available }
+            }
+            _ => ReserveError::Full,
+        }
+    }
+}
