@@ -3,9 +3,11 @@
 //! The parsers here know shapes only, so the one thing that can go wrong in them is that bytes are missing
 //! (`nom::Err::Incomplete`). Which numbers are allowed is judged between them, by `Magic` and `lengths`.
 
+use nom::bytes::streaming::take;
 use nom::{IResult, Needed, Parser};
 
 use super::error::{Allowed, Field, ParseError, ParseErrorKind};
+use super::framing::FrameInfo;
 use super::header::{HEADER_LEN, Header, Parsed};
 use super::lengths::Limits;
 use super::packet::Packet;
@@ -248,6 +250,33 @@ fn packet_missing(input: &[u8], limits: &Limits, direction: Direction) -> Result
     match wanted(input, direction) {
         Some((rest, header)) => body_missing(&header, rest, limits, direction),
         None => header_missing(input, direction),
+    }
+}
+
+/// One object at the front of some framing extras, and what is behind it; or how many bytes it lacks, at least.
+pub(super) fn frame_info(input: &[u8]) -> Result<(FrameInfo<'_>, &[u8]), u32> {
+    match frame_info_step(input) {
+        Ok((rest, info)) => Ok((info, rest)),
+        Err(nom::Err::Incomplete(Needed::Size(missing))) => {
+            Err(u32::try_from(missing.get()).unwrap_or(u32::MAX))
+        }
+        Err(_) => Err(1),
+    }
+}
+
+fn frame_info_step(input: &[u8]) -> Step<'_, FrameInfo<'_>> {
+    let (rest, &[nibbles]) = array(input)?;
+    let (rest, id) = escaped(nibbles >> 4, rest)?;
+    let (rest, len) = escaped(nibbles & 15, rest)?;
+    let (rest, data) = take(len)(rest)?;
+    Ok((rest, FrameInfo { id, data }))
+}
+
+/// A number from half a byte and, if that is 15, the next one.
+fn escaped(nibble: u8, input: &[u8]) -> Step<'_, u16> {
+    match nibble {
+        15 => array.map(|&[more]| 15 + u16::from(more)).parse(input),
+        _ => Ok((input, nibble.into())),
     }
 }
 
