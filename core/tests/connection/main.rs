@@ -1,0 +1,10 @@
+//! The server's side of a connection from outside: every way to cut its input and every size of its output.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod delivery;
+mod ending;
+mod handlers;
+mod malformed;
+mod streaming;
