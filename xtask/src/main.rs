@@ -52,7 +52,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
-        Task::Test(options) => test::run(&options),
+        Task::Test(options) if test::run(&options) => Ok(()),
+        Task::Test(_) => return ExitCode::FAILURE,
         Task::Fmt(options) => lint::fmt(&options),
         Task::Clippy => lint::clippy(),
         Task::Doc => lint::doc(),

@@ -44,7 +44,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.install {
         return Ok(());
     }
-    let mut test = shell::cargo(&["test", "-p", "memlet-server", "--features", "peers"]);
+    let mut test = shell::cargo(&[
+        "test",
+        "--no-fail-fast",
+        "-p",
+        "memlet-server",
+        "--features",
+        "peers",
+    ]);
     test.args(&options.filter).env("MEMLET_PEERS_DIR", &folder);
     shell::run(&mut test)
 }

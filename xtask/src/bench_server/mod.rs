@@ -69,6 +69,9 @@ pub(crate) struct Options {
     /// Fails when a figure misses its goal
     #[arg(long)]
     check: bool,
+    /// Figures are not judged
+    #[arg(skip)]
+    is_smoke: bool,
 }
 
 impl Options {
@@ -91,6 +94,7 @@ impl Options {
             fill: false,
             json: false,
             check: false,
+            is_smoke: true,
         }
     }
 }
@@ -136,7 +140,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn prepare() -> Result<Programs> {
-    shell::ensure_programs(&[("memcached", "memcached"), ("taskset", "util-linux")])?;
+    shell::ensure_programs(&[
+        ("memcached", "memcached"),
+        ("taskset", "util-linux"),
+        ("setpriv", "util-linux"),
+    ])?;
     shell::run(&mut shell::cargo(&[
         "build",
         "--release",

@@ -72,18 +72,18 @@ impl Peer {
         ];
         let mut command = match kind {
             Kind::Memcached => {
-                let mut command = pinned(&programs.memcached, 0);
+                let mut command = server(&programs.memcached);
                 // memcached refuses to run as root unless it is told to stay root.
                 command.args(common).args(["-U", "0", "-u", &user()?]);
                 command
             }
             Kind::Memlet => {
-                let mut command = pinned(&programs.memlet, 0);
+                let mut command = server(&programs.memlet);
                 command.args(common);
                 command
             }
             Kind::Floor => {
-                let mut command = pinned(&programs.floor, 0);
+                let mut command = server(&programs.floor);
                 command.args([&port_text, &options.value.to_string()]);
                 command
             }
@@ -171,6 +171,17 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server on the first core, which ends with this program however that ends.
+fn server(program: &Path) -> Command {
+    let on_core = pinned(program, 0);
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(on_core.get_program())
+        .args(on_core.get_args());
+    command
 }
 
 /// A program that runs on one core alone, if there are several.
