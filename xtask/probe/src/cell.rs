@@ -1,6 +1,7 @@
 //! Variables of a program that has one thread and no interrupt handlers that touch them.
 
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 
 /// A variable that is borrowed for the length of one call.
 pub(crate) struct Cell<T>(UnsafeCell<T>);
@@ -22,6 +23,31 @@ impl<T> Cell<T> {
     pub(crate) unsafe fn borrow(&self) -> &mut T {
         // SAFETY: as the caller promises.
         unsafe { &mut *self.0.get() }
+    }
+}
+
+/// A value that is made by the first call: all zero until then, so that it takes no flash.
+pub(crate) struct Late<T> {
+    is_made: bool,
+    value: MaybeUninit<T>,
+}
+
+impl<T> Late<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            is_made: false,
+            value: MaybeUninit::uninit(),
+        }
+    }
+
+    /// The value, made now if it was not; `None` if it cannot be made.
+    pub(crate) fn get_or_make(&mut self, make: impl FnOnce() -> Option<T>) -> Option<&mut T> {
+        if !self.is_made {
+            self.value.write(make()?);
+            self.is_made = true;
+        }
+        // SAFETY: it has been written, now or by an earlier call.
+        Some(unsafe { self.value.assume_init_mut() })
     }
 }
 

@@ -5,7 +5,7 @@ use memlet_core::engine::{self, Alone, EngineSettings};
 use memlet_core::store::{Store, StoreOptions};
 
 use crate::Served;
-use crate::cell::{Cell, MEMLET_STORE_MEMORY};
+use crate::cell::{Cell, Late, MEMLET_STORE_MEMORY};
 
 #[cfg(not(feature = "login"))]
 type Credentials = engine::NoCredentials;
@@ -23,7 +23,7 @@ struct Node {
     connection: ServerConnection<Engine>,
 }
 
-static NODE: Cell<Option<Node>> = Cell::new(None);
+static NODE: Cell<Late<Node>> = Cell::new(Late::new());
 
 impl Node {
     fn new(memory: &'static mut [u8], now: u32) -> Option<Self> {
@@ -41,14 +41,10 @@ impl Node {
 }
 
 pub(crate) fn serve(input: &[u8], output: &mut [u8], now: u32) -> Served {
-    // SAFETY: calls do not overlap, and nothing else borrows the node. The memory is borrowed for good, but only by the
-    // first call, as the node that it goes to stays.
-    let node = unsafe { NODE.borrow() };
-    if node.is_none() {
-        // SAFETY: as above.
-        *node = Node::new(unsafe { &mut MEMLET_STORE_MEMORY.borrow()[..] }, now);
-    }
-    let Some(node) = node else {
+    // SAFETY: calls do not overlap, and nothing else borrows these two. The memory is borrowed for good, but only by the
+    // call that makes the node, as the node stays.
+    let (node, memory) = unsafe { (NODE.borrow(), || &mut MEMLET_STORE_MEMORY.borrow()[..]) };
+    let Some(node) = node.get_or_make(|| Node::new(memory(), now)) else {
         return Served {
             consumed: 0,
             written: 0,

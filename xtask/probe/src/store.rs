@@ -4,17 +4,16 @@ use memlet_core::store::{Attributes, SetMode, Store, StoreOptions};
 use memlet_core::wire::{Limits, Opcode, Parsed, Request, Response, Status};
 
 use crate::Served;
-use crate::cell::{Cell, MEMLET_STORE_MEMORY};
+use crate::cell::{Cell, Late, MEMLET_STORE_MEMORY};
 
-static STORE: Cell<Option<Store<&'static mut [u8]>>> = Cell::new(None);
+static STORE: Cell<Late<Store<&'static mut [u8]>>> = Cell::new(Late::new());
 
 pub(crate) fn serve(input: &[u8], output: &mut [u8], now: u32) -> Served {
-    // SAFETY: calls do not overlap, and nothing else borrows these two.
-    let (store, memory) = unsafe { (STORE.borrow(), MEMLET_STORE_MEMORY.borrow()) };
-    if store.is_none() {
-        *store = Store::new(&mut memory[..], StoreOptions::default()).ok();
-    }
-    let Some(store) = store else {
+    // SAFETY: calls do not overlap, and nothing else borrows these two. The memory is borrowed for good, but only by the
+    // call that makes the store, as the store stays.
+    let (store, memory) = unsafe { (STORE.borrow(), || &mut MEMLET_STORE_MEMORY.borrow()[..]) };
+    let Some(store) = store.get_or_make(|| Store::new(memory(), StoreOptions::default()).ok())
+    else {
         return Served {
             consumed: 0,
             written: 0,

@@ -69,11 +69,67 @@ impl Footprint {
         Ok(footprint)
     }
 
+    /// Bytes of functions by the part of the project or the library that they belong to, the largest first. What the
+    /// optimiser put into a caller counts as the caller's.
+    pub(super) fn parts(&self) -> Vec<(String, u64)> {
+        let mut parts = std::collections::BTreeMap::new();
+        for (name, size) in &self.functions {
+            *parts.entry(part(name)).or_default() += size;
+        }
+        let mut parts: Vec<(String, u64)> = parts.into_iter().collect();
+        parts.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        parts
+    }
+
     pub(super) fn flash(&self) -> u64 {
         self.text + self.rodata + self.data
     }
 
     pub(super) fn ram(&self) -> u64 {
         self.data + self.bss
+    }
+}
+
+/// The module of core that a function belongs to, or the crate, or for a function without a path all those alike.
+fn part(function: &str) -> String {
+    if let Some((_, path)) = function.split_once("memlet_core::") {
+        let module: String = path
+            .chars()
+            .take_while(|char| char.is_alphanumeric() || *char == '_')
+            .collect();
+        return format!("core::{module}");
+    }
+    match function
+        .trim_start_matches(['<', '&', '['])
+        .split_once("::")
+    {
+        Some((name, _)) => format!("crate {name}"),
+        None if function.starts_with("OUTLINED") => "shared pieces".to_owned(),
+        None if function.starts_with("__aeabi")
+            || function.starts_with("mem") && !function.starts_with("memlet") =>
+        {
+            "crate compiler_builtins".to_owned()
+        }
+        None => "probe".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn functions_belong_to_modules_and_crates() {
+        assert_eq!(part("memlet_core::store::log::Log::entry"), "core::store");
+        assert_eq!(
+            part("memlet_core::engine::<impl memlet_core::engine::Engine<S>>::join"),
+            "core::engine"
+        );
+        assert_eq!(
+            part("<siphasher::sip::SipHasher13 as core::hash::Hasher>::finish"),
+            "crate siphasher"
+        );
+        assert_eq!(part("__aeabi_memcpy8"), "crate compiler_builtins");
+        assert_eq!(part("memlet_serve"), "probe");
     }
 }

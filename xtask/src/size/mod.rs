@@ -210,7 +210,11 @@ fn print_table(toolchain: &Toolchain, rows: &[Row], options: &Options) -> Result
         "panics: none if the probe links with a panic handler that calls a function that does not exist\n"
     );
     for row in rows.iter().filter(|_| options.functions > 0) {
-        println!("{}:", row.title);
+        println!("{}, functions by part, then the largest:", row.title);
+        for (name, size) in row.footprint.parts() {
+            println!("{size:>8} {name}");
+        }
+        println!();
         for (name, size) in row.footprint.functions.iter().take(options.functions) {
             println!("{size:>8} {name}");
         }
