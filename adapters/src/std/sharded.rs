@@ -5,6 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use memlet_core::store::{Key, MEMORY_LEN_MIN, Seed, Shards, Store, StoreOptions};
 
+/// A shard has about so many bytes when there is memory for many: then an index entry tells keys apart best.
+const SHARD_LEN: usize = 16 << 20;
+
+/// So many shards are wanted at least, lest threads wait for each other.
+const SHARDS_WANTED: usize = 8;
+
 /// A shard is not made smaller than this, in bytes: with thousands of items each they fill evenly.
 const SHARD_LEN_MIN: usize = 8 << 20;
 
@@ -106,7 +112,10 @@ impl ShardedStore {
         let shard_len_min = item_len_max
             .saturating_mul(SHARD_ITEMS_MIN)
             .max(SHARD_LEN_MIN);
-        let wanted = (limit / shard_len_min).clamp(1, SHARDS_MAX);
+        let wanted = (limit / SHARD_LEN)
+            .max(SHARDS_WANTED)
+            .min(limit / shard_len_min);
+        let wanted = wanted.clamp(1, SHARDS_MAX);
         let count = 1 << wanted.ilog2();
         let options = StoreOptions {
             seed,
@@ -226,6 +235,7 @@ mod tests {
         assert_eq!(shards(64 * MIB, MIB), 8);
         assert_eq!(shards(64 * MIB, 8 * MIB), 1);
         assert_eq!(shards(63 * MIB, MIB), 4);
+        assert_eq!(shards(1024 * MIB, MIB), 64);
         assert_eq!(shards(MIB, 1024), 1);
     }
 
