@@ -348,7 +348,17 @@ fn too_long_parts_are_not_written() {
     };
     assert_eq!(packet.emit(&mut out), Err(EmitError::Magic(Magic(0x42))));
     assert!(out.iter().all(|&byte| byte == 0xee));
+}
 
+#[test]
+fn the_longest_parts_are_written() {
+    let long = vec![b'x'; 0x1_0000];
+    let mut out = vec![0xee; 0x2_0000];
+    let classic = Packet::default();
+    let flex = Packet {
+        magic: Magic::FLEX_REQUEST,
+        ..classic
+    };
     let longest = Packet {
         key: &long[..0xffff],
         extras: &long[..0xff],
@@ -474,6 +484,14 @@ fn lengths_are_judged_in_memcacheds_order_once_the_header_is_there() {
             assert_eq!(Packet::parse_body(&header, &[], &limits), Err(error));
             assert!(!error.to_string().is_empty());
         }
+    }
+}
+
+#[test]
+fn lengths_up_to_the_limits_are_fine() {
+    let limits = Limits::default();
+    for magic in Magic::ALL {
+        let good = header(magic);
         for header in [
             Header {
                 body_len: 1 << 30,

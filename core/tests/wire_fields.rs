@@ -82,8 +82,8 @@ fn collect(framing_extras: &[u8]) -> Result<Vec<FrameInfo<'_>>, ParseError> {
 fn frame_infos() {
     let fifteen = [7; 15];
     let seventeen = [9; 17];
-    let cases: [(&[u8], &[u8], u16, &[u8]); 6] = [
-        (&[0x00], &[], 0, &[]),
+    let cases = [
+        (&[0x00][..], &[][..], 0, &[][..]),
         (&[0x02], &[0xaa, 0xbb], 0, &[0xaa, 0xbb]),
         (&[0x11, 0x01], &[], 1, &[0x01]),
         (&[0x4f, 0x00], &fifteen, 4, &fifteen),
