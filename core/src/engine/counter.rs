@@ -7,18 +7,34 @@ use crate::handler::{Outcome, Reply};
 use crate::store::{Attributes, Key, SetMode, Shards, Store, Value};
 use crate::wire::{Opcode, Request, Status, extras::CounterExtras};
 
+/// What is to be done with a counter.
+enum Plan {
+    /// It is there and changes to this number; its value has so many bytes.
+    Change {
+        number: u64,
+        attributes: Attributes,
+        old_len: usize,
+    },
+    /// It is not there.
+    Missing,
+    /// It stays as it is.
+    Refuse(Status),
+}
+
 /// What became of a counter.
 enum Counted {
-    /// It was there and is changed.
-    Changed { number: u64, cas: u64 },
-    /// It was not there and is now.
-    Created { number: u64, cas: u64 },
+    /// It has this number now.
+    Stored {
+        number: u64,
+        cas: u64,
+        created: bool,
+    },
     /// It was not there and was not to be created.
     Missing,
     /// It stays as it was.
     Refused(Status),
     /// The store has no room.
-    NoMemory(&'static str),
+    NoMemory { created: bool },
 }
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
@@ -36,64 +52,93 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         // memcached keeps larger items in several chunks and does not count in those.
         let item_len_max = u64::from(self.settings.item_size_max / 2);
         let counted = self.shards.with(request.key, |store, key| {
-            let step = Step {
-                delta: extras.delta,
-                up,
-                cas: request.cas,
-                item_len_max,
-            };
-            match change(store, key, &step, now) {
-                Counted::Missing if extras.expiration != CounterExtras::NO_CREATE => {
-                    create(store, key, &extras, now)
+            let planned = plan(store, key, extras.delta, up, request.cas, item_len_max, now);
+            let created = matches!(planned, Plan::Missing);
+            let (number, attributes, old_len) = match planned {
+                Plan::Change {
+                    number,
+                    attributes,
+                    old_len,
+                } => (number, attributes, old_len),
+                Plan::Missing if extras.expiration == CounterExtras::NO_CREATE => {
+                    return Counted::Missing;
                 }
-                counted => counted,
+                // The delta does not count.
+                Plan::Missing => {
+                    let expiration = absolute(extras.expiration, now);
+                    (
+                        extras.initial,
+                        Attributes {
+                            flags: 0,
+                            expiration,
+                        },
+                        0,
+                    )
+                }
+                Plan::Refuse(status) => return Counted::Refused(status),
+            };
+            match replace(store, key, number, old_len, attributes, now) {
+                Some(cas) => Counted::Stored {
+                    number,
+                    cas,
+                    created,
+                },
+                None => Counted::NoMemory { created },
             }
         });
         let statistics = &mut self.statistics;
-        let (number, cas) = match counted {
-            Counted::Changed { number, cas } => {
-                let hits = if up {
-                    &mut statistics.incr_hits
-                } else {
-                    &mut statistics.decr_hits
-                };
-                Statistics::raise(hits, 1);
-                (number, cas)
-            }
-            Counted::Created { number, cas } => (number, cas),
-            Counted::Missing => {
-                let misses = if up {
-                    &mut statistics.incr_misses
-                } else {
-                    &mut statistics.decr_misses
-                };
-                Statistics::raise(misses, 1);
-                return reply.error(Status::KEY_ENOENT).into();
-            }
-            Counted::Refused(status) => return reply.error(status).into(),
-            Counted::NoMemory(text) => return reply.error_text(Status::ENOMEM, text).into(),
+        let (hits, misses) = if up {
+            (&mut statistics.incr_hits, &mut statistics.incr_misses)
+        } else {
+            (&mut statistics.decr_hits, &mut statistics.decr_misses)
         };
-        if request.opcode.is_quiet() {
-            return Outcome::Done;
-        }
-        reply.send(&[], &[], &number.to_be_bytes(), cas).into()
+        let status = match counted {
+            Counted::Stored {
+                number,
+                cas,
+                created,
+            } => {
+                if !created {
+                    Statistics::raise(hits, 1);
+                }
+                if request.opcode.is_quiet() {
+                    return Outcome::Done;
+                }
+                return reply.send(&[], &[], &number.to_be_bytes(), cas).into();
+            }
+            Counted::Missing => {
+                Statistics::raise(misses, 1);
+                Status::KEY_ENOENT
+            }
+            Counted::Refused(status) => status,
+            Counted::NoMemory { created } => {
+                let text = if created {
+                    "Out of memory allocating new item"
+                } else {
+                    "Out of memory incrementing value"
+                };
+                return reply.error_text(Status::ENOMEM, text).into();
+            }
+        };
+        reply.error(status).into()
     }
 }
 
-struct Step {
+/// Looks at the counter and adds or subtracts. The tests come in memcached's order: size, CAS, number.
+fn plan<M>(
+    store: &mut Store<M>,
+    key: Key<'_>,
     delta: u64,
     up: bool,
     cas: u64,
     item_len_max: u64,
-}
-
-/// Adds to or subtracts from an existing number. The tests come in memcached's order: size, CAS, number.
-fn change<M>(store: &mut Store<M>, key: Key<'_>, step: &Step, now: u32) -> Counted
+    now: u32,
+) -> Plan
 where
     M: AsRef<[u8]> + AsMut<[u8]>,
 {
     let Some(item) = store.get(key, now) else {
-        return Counted::Missing;
+        return Plan::Missing;
     };
     let old_len = item.value.len();
     let attributes = Attributes {
@@ -101,64 +146,35 @@ where
         expiration: item.expiration,
     };
     if item.value.is_empty()
-        || item_len(key.bytes().len(), item.flags, old_len as u64) > step.item_len_max
+        || item_len(key.bytes().len(), item.flags, old_len as u64) > item_len_max
     {
-        return Counted::Refused(Status::DELTA_BADVAL);
+        return Plan::Refuse(Status::DELTA_BADVAL);
     }
-    if step.cas != 0 && step.cas != item.cas {
-        return Counted::Refused(Status::KEY_EEXISTS);
+    if cas != 0 && cas != item.cas {
+        return Plan::Refuse(Status::KEY_EEXISTS);
     }
     let Some(old) = number(&item.value) else {
-        return Counted::Refused(Status::DELTA_BADVAL);
+        return Plan::Refuse(Status::DELTA_BADVAL);
     };
-    let number = if step.up {
-        old.wrapping_add(step.delta)
+    let number = if up {
+        old.wrapping_add(delta)
     } else {
-        old.saturating_sub(step.delta)
+        old.saturating_sub(delta)
     };
-    match replace(
-        store,
-        key,
-        Decimal::new(number).as_bytes(),
+    Plan::Change {
+        number,
+        attributes,
         old_len,
-        attributes,
-        now,
-    ) {
-        Some(cas) => Counted::Changed { number, cas },
-        None => Counted::NoMemory("Out of memory incrementing value"),
     }
 }
 
-/// Stores a counter with its initial value; the delta does not count.
-fn create<M>(store: &mut Store<M>, key: Key<'_>, extras: &CounterExtras, now: u32) -> Counted
-where
-    M: AsRef<[u8]> + AsMut<[u8]>,
-{
-    let number = extras.initial;
-    let attributes = Attributes {
-        flags: 0,
-        expiration: absolute(extras.expiration, now),
-    };
-    match store.set(
-        SetMode::Set,
-        key,
-        Decimal::new(number).as_bytes(),
-        attributes,
-        0,
-        now,
-    ) {
-        Ok(cas) => Counted::Created { number, cas },
-        Err(_) => Counted::NoMemory("Out of memory allocating new item"),
-    }
-}
-
-/// Stores new digits. Shorter ones are padded with blanks to the old length, which clients see when they get the value.
+/// Stores a number. Fewer digits are padded with blanks to the old length, which clients see when they get the value.
 ///
 /// Returns the new CAS; `None` when there is no room.
 fn replace<M>(
     store: &mut Store<M>,
     key: Key<'_>,
-    digits: &[u8],
+    number: u64,
     old_len: usize,
     attributes: Attributes,
     now: u32,
@@ -167,6 +183,8 @@ where
     M: AsRef<[u8]> + AsMut<[u8]>,
 {
     const BLANKS: [u8; 64] = [b' '; 64];
+    let decimal = Decimal::new(number);
+    let digits = decimal.as_bytes();
     let mut padded = BLANKS;
     for (place, digit) in padded.iter_mut().zip(digits) {
         *place = *digit;

@@ -31,12 +31,12 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     }
 }
 
-/// The second in which a flush takes effect: one before the expiration that would mean the same.
+/// The second in which a flush takes effect, one before the expiration that would mean the same; 0 for at once.
 ///
 /// A time before the process began is none: it only takes the place of a flush that was still to come.
 fn flush_time(delay: u32, started: u32, now: u32) -> u32 {
     match absolute(delay, now) {
-        0 => now,
+        0 => 0,
         when if when <= started => u32::MAX,
         when => when.saturating_sub(1),
     }
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_delay_takes_effect_a_second_early() {
-        assert_eq!(flush_time(0, 10, 5_000_000), 5_000_000);
+        assert_eq!(flush_time(0, 10, 5_000_000), 0);
         assert_eq!(flush_time(1, 10, 5_000_000), 5_000_000);
         assert_eq!(flush_time(10, 10, 5_000_000), 5_000_009);
         assert_eq!(flush_time(6_000_000, 10, 5_000_000), 5_999_999);

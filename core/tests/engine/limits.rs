@@ -145,3 +145,25 @@ fn a_value_beyond_the_item_limit_is_answered_before_it_arrives() {
     }
     assert_eq!(cache.one(&noop(5)).opaque, 5);
 }
+/// Peers' users keep running into it: updating a key in a full store must not cost other keys.
+#[test]
+fn overwriting_in_a_full_store_evicts_nobody() {
+    let mut cache = Cache::of(memlet_core::engine::Engine::new(
+        crate::support::store(64 << 10),
+        memlet_core::engine::EngineSettings::default(),
+    ));
+    let mut number = 0_u32;
+    while cache.figure("evictions") == 0 {
+        cache.set(&number.to_be_bytes(), &[1; 100]);
+        number += 1;
+    }
+    let last = (number - 1).to_be_bytes();
+    let (evictions, items) = (cache.figure("evictions"), cache.figure("curr_items"));
+    for round in 0..100 {
+        cache.set(&last, &[round; 100]);
+    }
+    assert_eq!(
+        (cache.figure("evictions"), cache.figure("curr_items")),
+        (evictions, items)
+    );
+}

@@ -1,6 +1,6 @@
 //! The group without a name.
 
-use super::writer::Writer;
+use super::writer::{Writer, send};
 use crate::engine::{Credentials, Engine, Host};
 use crate::store::Shards;
 
@@ -12,58 +12,58 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         let totals = self.host.totals(&self.statistics);
         let host = self.host.figures();
         let settings = self.host.settings();
-        writer.number("pid", host.pid);
-        writer.number("uptime", now.saturating_sub(self.host.started()).into());
-        writer.number("time", now.into());
-        writer.text("version", self.settings.version);
-        writer.number("pointer_size", u64::from(usize::BITS));
-        writer.seconds("rusage_user", host.rusage_user_us);
-        writer.seconds("rusage_system", host.rusage_system_us);
-        writer.number("max_connections", settings.maxconns);
-        writer.number("curr_connections", host.curr_connections);
-        writer.number("total_connections", host.total_connections);
-        writer.number("rejected_connections", host.rejected_connections);
-        writer.number("connection_structures", host.connection_structures);
-        writer.number("cmd_get", totals.cmd_get());
-        writer.number("cmd_set", totals.cmd_set);
-        writer.number("cmd_flush", totals.cmd_flush);
-        writer.number("cmd_touch", totals.cmd_touch());
-        writer.number("cmd_meta", 0);
-        writer.number("get_hits", totals.get_hits);
-        writer.number("get_misses", totals.get_misses);
-        writer.number("delete_misses", totals.delete_misses);
-        writer.number("delete_hits", totals.delete_hits);
-        writer.number("incr_misses", totals.incr_misses);
-        writer.number("incr_hits", totals.incr_hits);
-        writer.number("decr_misses", totals.decr_misses);
-        writer.number("decr_hits", totals.decr_hits);
-        writer.number("cas_misses", totals.cas_misses);
-        writer.number("cas_hits", totals.cas_hits);
-        writer.number("cas_badval", totals.cas_badval);
-        writer.number("touch_hits", totals.touch_hits);
-        writer.number("touch_misses", totals.touch_misses);
-        writer.number("store_too_large", totals.store_too_large);
-        writer.number("store_no_memory", totals.store_no_memory);
-        writer.number("auth_cmds", totals.auth_cmds);
-        writer.number("auth_errors", totals.auth_errors);
-        writer.number("bytes_read", totals.bytes_read);
-        writer.number("bytes_written", totals.bytes_written);
-        writer.number("limit_maxbytes", store.memory_bytes);
-        writer.number("accepting_conns", host.accepting_conns.into());
-        writer.number("listen_disabled_num", host.listen_disabled_num);
-        writer.number(
-            "time_in_listen_disabled_us",
-            host.time_in_listen_disabled_us,
-        );
-        writer.number("threads", settings.num_threads);
-        writer.number("conn_yields", host.conn_yields);
-        writer.number("hash_bytes", store.index_bytes);
-        writer.number("bytes", store.bytes);
-        writer.number("curr_items", store.curr_items);
-        writer.number("total_items", store.total_items);
-        writer.number("expired_unfetched", store.expired_unfetched);
-        writer.number("evicted_unfetched", store.evicted_unfetched);
-        writer.number("evictions", store.evictions);
-        writer.number("reclaimed", store.reclaimed);
+        send! {
+            writer,
+            "pid": number(host.pid),
+            "uptime": number(now.saturating_sub(self.host.started()).into()),
+            "time": number(now.into()),
+            "version": text(self.settings.version),
+            "pointer_size": number(u64::from(usize::BITS)),
+            "rusage_user": seconds(host.rusage_user_us),
+            "rusage_system": seconds(host.rusage_system_us),
+            "max_connections": number(settings.maxconns),
+            "curr_connections": number(host.curr_connections),
+            "total_connections": number(host.total_connections),
+            "rejected_connections": number(host.rejected_connections),
+            "connection_structures": number(host.connection_structures),
+            "cmd_get": number(totals.cmd_get()),
+            "cmd_set": number(totals.cmd_set),
+            "cmd_flush": number(totals.cmd_flush),
+            "cmd_touch": number(totals.cmd_touch()),
+            "cmd_meta": number(0),
+            "get_hits": number(totals.get_hits),
+            "get_misses": number(totals.get_misses),
+            "delete_misses": number(totals.delete_misses),
+            "delete_hits": number(totals.delete_hits),
+            "incr_misses": number(totals.incr_misses),
+            "incr_hits": number(totals.incr_hits),
+            "decr_misses": number(totals.decr_misses),
+            "decr_hits": number(totals.decr_hits),
+            "cas_misses": number(totals.cas_misses),
+            "cas_hits": number(totals.cas_hits),
+            "cas_badval": number(totals.cas_badval),
+            "touch_hits": number(totals.touch_hits),
+            "touch_misses": number(totals.touch_misses),
+            "store_too_large": number(totals.store_too_large),
+            "store_no_memory": number(totals.store_no_memory),
+            "auth_cmds": number(totals.auth_cmds),
+            "auth_errors": number(totals.auth_errors),
+            "bytes_read": number(totals.bytes_read),
+            "bytes_written": number(totals.bytes_written),
+            "limit_maxbytes": number(store.memory_bytes),
+            "accepting_conns": number(host.accepting_conns.into()),
+            "listen_disabled_num": number(host.listen_disabled_num),
+            "time_in_listen_disabled_us": number(host.time_in_listen_disabled_us),
+            "threads": number(settings.num_threads),
+            "conn_yields": number(host.conn_yields),
+            "hash_bytes": number(store.index_bytes),
+            "bytes": number(store.bytes),
+            "curr_items": number(store.curr_items),
+            "total_items": number(store.total_items),
+            "expired_unfetched": number(store.expired_unfetched),
+            "evicted_unfetched": number(store.evicted_unfetched),
+            "evictions": number(store.evictions),
+            "reclaimed": number(store.reclaimed),
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::{Credentials, Engine, Host};
 use crate::handler::{Outcome, Reply};
 use crate::store::{Shards, StoreStatistics};
 use crate::wire::{Request, Status};
-use writer::Writer;
+use writer::{Writer, send};
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     /// Answers with a group of values. `reset`, `settings` and `detail` are known by the start of the key, as at
@@ -28,8 +28,12 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             b"" => self.write_general(&mut writer, now),
             b"items" => other::write_items(&mut writer, &self.store_statistics()),
             b"slabs" => other::write_slabs(&mut writer, &self.store_statistics()),
-            b"sizes" => writer.text("sizes_status", "disabled"),
-            b"detail dump" => writer.text("detailed", "END\r\n"),
+            b"sizes" => {
+                send! { writer, "sizes_status": text("disabled"), }
+            }
+            b"detail dump" => {
+                send! { writer, "detailed": text("END\r\n"), }
+            }
             b"detail on" | b"detail off" => {}
             group if group.starts_with(b"reset") => self.reset_statistics(),
             group if group.starts_with(b"settings") => self.write_settings(&mut writer),

@@ -1,6 +1,6 @@
 //! The group `settings`.
 
-use super::writer::Writer;
+use super::writer::{Writer, send};
 use crate::engine::{Credentials, Engine, Host};
 use crate::store::Shards;
 
@@ -10,30 +10,33 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     pub(super) fn write_settings(&mut self, writer: &mut Writer<'_, '_>) {
         let memory_bytes = self.store_statistics().memory_bytes;
         let host = self.host.settings();
-        writer.number("maxbytes", memory_bytes);
-        writer.number("maxconns", host.maxconns);
-        writer.number("tcpport", host.tcpport.into());
-        writer.number("udpport", 0);
-        writer.text("inter", host.inter.unwrap_or("NULL"));
-        writer.number("verbosity", host.verbosity.into());
-        writer.number("oldest", 0);
-        writer.text("evictions", "on");
-        writer.text("domain_socket", host.domain_socket.unwrap_or("NULL"));
-        writer.number("num_threads", host.num_threads);
-        writer.text("stat_key_prefix", ":");
-        writer.yes_no("detail_enabled", false);
-        writer.yes_no("cas_enabled", true);
-        writer.number("tcp_backlog", host.tcp_backlog);
-        writer.text("binding_protocol", "binary");
-        writer.yes_no("auth_enabled_sasl", self.credentials.required());
-        writer.yes_no("auth_enabled_ascii", false);
-        writer.number("item_size_max", self.settings.item_size_max.into());
-        writer.yes_no("maxconns_fast", host.maxconns_fast);
-        writer.yes_no("flush_enabled", self.settings.flush_enabled);
-        writer.yes_no("dump_enabled", true);
-        writer.text("hash_algorithm", "siphash13");
-        writer.number("idle_timeout", host.idle_timeout);
-        writer.yes_no("track_sizes", false);
-        writer.yes_no("inline_ascii_response", false);
+        send! {
+            writer,
+            "maxbytes": number(memory_bytes),
+            "maxconns": number(host.maxconns),
+            "tcpport": number(host.tcpport.into()),
+            "udpport": number(0),
+            "inter": text(host.inter.unwrap_or("NULL")),
+            "verbosity": number(host.verbosity.into()),
+            "oldest": number(0),
+            "evictions": text("on"),
+            "domain_socket": text(host.domain_socket.unwrap_or("NULL")),
+            "num_threads": number(host.num_threads),
+            "stat_key_prefix": text(":"),
+            "detail_enabled": yes_no(false),
+            "cas_enabled": yes_no(true),
+            "tcp_backlog": number(host.tcp_backlog),
+            "binding_protocol": text("binary"),
+            "auth_enabled_sasl": yes_no(self.credentials.required()),
+            "auth_enabled_ascii": yes_no(false),
+            "item_size_max": number(self.settings.item_size_max.into()),
+            "maxconns_fast": yes_no(host.maxconns_fast),
+            "flush_enabled": yes_no(self.settings.flush_enabled),
+            "dump_enabled": yes_no(true),
+            "hash_algorithm": text("siphash13"),
+            "idle_timeout": number(host.idle_timeout),
+            "track_sizes": yes_no(false),
+            "inline_ascii_response": yes_no(false),
+        }
     }
 }
