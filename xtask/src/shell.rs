@@ -119,7 +119,14 @@ pub(crate) fn ensure_debian_packages(packages: &[&str]) -> Result<()> {
         if update {
             run(&mut apt_get(&["update", "-qq"])?)?;
         }
-        let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        let mut arguments = vec![
+            "install",
+            "-o",
+            "DPkg::Lock::Timeout=300",
+            "-y",
+            "-qq",
+            "--no-install-recommends",
+        ];
         arguments.extend(&missing);
         run(&mut apt_get(&arguments)?)
     };

@@ -61,6 +61,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         targets.extend(BUILD_TARGETS);
     }
     let toolchain = cross::toolchain(&targets)?;
+    if !options.only_size {
+        for target in BUILD_TARGETS {
+            build_core(&toolchain, target)?;
+        }
+    }
     let mut rows = Vec::new();
     for (feature, title) in VARIANTS {
         if options
@@ -73,13 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     print_table(&toolchain, &rows, options)?;
-    judge(&rows, options)?;
-    if !options.only_size {
-        for target in BUILD_TARGETS {
-            build_core(&toolchain, target)?;
-        }
-    }
-    Ok(())
+    judge(&rows, options)
 }
 
 fn build_core(toolchain: &Toolchain, target: &str) -> Result<()> {
