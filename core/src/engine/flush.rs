@@ -33,6 +33,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
 
 /// The second in which a flush takes effect, one before the expiration that would mean the same; 0 for at once.
 ///
+/// A delay of 1 is not "at once": it also takes what is stored until the present second ends.
 /// A time before the process began is none: it only takes the place of a flush that was still to come.
 fn flush_time(delay: u32, started: u32, now: u32) -> u32 {
     match absolute(delay, now) {

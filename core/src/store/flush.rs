@@ -26,13 +26,14 @@ impl Flush {
         }
     }
 
-    /// Takes a command, which replaces one that is pending. `when` is an absolute second; what is not later than `now`
-    /// takes effect at once.
+    /// Takes a command, which replaces one that is pending. `when` is an absolute second; 0 and one that is over take
+    /// effect at once. The present second is not over: it also takes what is stored until its end.
     pub(super) fn set(&mut self, when: u32, cas: u64, now: u32) {
+        let is_immediate = when == 0 || when < now;
         let is_in_effect = self.at != 0 && now >= self.at;
-        if when <= now || is_in_effect {
+        if is_immediate || is_in_effect {
             self.cas = cas;
         }
-        self.at = if when <= now { 0 } else { when };
+        self.at = if is_immediate { 0 } else { when };
     }
 }

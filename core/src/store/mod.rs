@@ -276,7 +276,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
         self.operation(now).delete(key, cas)
     }
 
-    /// Makes everything missing: at once if `when` is not later than `now`, else in the second `when`, including what
+    /// Makes everything missing: at once if `when` is 0 or earlier than `now`, else in the second `when`, including what
     /// is stored until the end of that second. A later flush replaces one that is still pending.
     pub fn flush(&mut self, when: u32, now: u32) {
         let state = &mut self.state;

@@ -12,17 +12,22 @@ def arguments():
     return parser.parse_args()
 
 
+def short(value):
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:300]}… ({len(text)} characters)"
+
+
 def check(command, got, expected):
     """Compares one result; the first difference ends the script with status 1."""
     if got != expected or type(got) is not type(expected):
-        print(f"FAILED {command}: got {got!r}, expected {expected!r}")
+        print(f"FAILED {command}: got {short(got)}, expected {short(expected)}")
         sys.exit(1)
     print(f"ok {command}")
 
 
 def check_that(command, condition, detail=""):
     if not condition:
-        print(f"FAILED {command}: {detail}")
+        print(f"FAILED {command}: {short(detail)}")
         sys.exit(1)
     print(f"ok {command}")
 
@@ -33,5 +38,5 @@ def check_raises(command, kind, call):
     except kind:
         print(f"ok {command}")
         return
-    print(f"FAILED {command}: no {kind}, got {result!r}")
+    print(f"FAILED {command}: no {kind}, got {short(result)}")
     sys.exit(1)

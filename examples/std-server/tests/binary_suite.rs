@@ -458,6 +458,53 @@ fn a_hundred_large_values_are_read_back() {
     }
 }
 
+/// Far from full, nothing that was stored may be missing, at no number of items.
+#[test]
+fn a_store_with_room_loses_nothing() {
+    let server = Server::start(&["-m", "256"]);
+    let mut client = server.connect();
+    let mut stored = 0_u32;
+    for total in [
+        100,
+        300,
+        1000,
+        2000,
+        3000,
+        5000,
+        10_000,
+        30_000,
+        100_000_u32,
+    ] {
+        let sets: Vec<u8> = (stored..total)
+            .flat_map(|n| Request::store(op::SETQ, format!("key {n}"), n.to_string(), 0, 0).bytes())
+            .collect();
+        stored = total;
+        for piece in sets.chunks(50_000) {
+            client.send_bytes(piece);
+        }
+        assert_eq!(client.exchange(&[]), []);
+        let mut missing = 0;
+        for first in (0..total).step_by(100) {
+            let gets: Vec<u8> = (first..first + 100)
+                .flat_map(|n| {
+                    Request::new(op::GETQ)
+                        .key(format!("key {n}"))
+                        .opaque(n)
+                        .bytes()
+                })
+                .collect();
+            let answers = client.exchange(&gets);
+            missing += 100 - answers.len();
+            for answer in answers {
+                assert_eq!(answer.value(), answer.opaque().to_string().as_bytes());
+            }
+        }
+        assert_eq!(missing, 0, "of {total} items");
+        assert_eq!(client.figure("curr_items"), u64::from(total));
+    }
+    assert_eq!(client.figure("evictions"), 0);
+}
+
 #[test]
 fn stat_settings_names_the_settings() {
     let server = Server::start(&[]);

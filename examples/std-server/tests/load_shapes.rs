@@ -124,7 +124,7 @@ fn flood(server: &Server) -> (Client, u64) {
                 silent_since = Instant::now();
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                thread::sleep(Duration::from_millis(5))
+                thread::sleep(Duration::from_millis(5));
             }
             Err(error) => {
                 println!("the server ends the flood: {error}");
