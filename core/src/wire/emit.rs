@@ -18,6 +18,15 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Appends the `N` bytes that `write` fills in. Like a piece, they are left out past the announced length.
+    #[inline(always)]
+    pub(super) fn put_array<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) {
+        if let Some((place, rest)) = core::mem::take(&mut self.rest).split_first_chunk_mut() {
+            write(place);
+            self.rest = rest;
+        }
+    }
+
     /// Appends `piece`. A piece past the announced length would be left out; the callers announce what they put.
     #[inline(always)]
     pub(super) fn put(&mut self, piece: &[u8]) {

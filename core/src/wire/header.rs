@@ -102,46 +102,55 @@ impl Header {
     /// # Errors
     /// [`EmitError::Magic`] when no packet starts with the magic; [`EmitError::TooLong`] when a flex header has a key
     /// of more than 255 bytes or a classic one has framing extras.
-    #[inline(always)]
+    #[inline]
     pub fn to_bytes(&self) -> Result<[u8; HEADER_LEN], EmitError> {
-        let [key_high, key_low] = self.key_len.to_be_bytes();
-        let (two, three) = if self.magic.is_flex() {
-            if key_high != 0 {
-                return Err(EmitError::TooLong {
-                    field: Field::Key,
-                    found: self.key_len.into(),
-                    allowed: 0xff,
-                });
-            }
-            (self.framing_extras_len, key_low)
+        let (key_len_max, framing_extras_len_max) = if self.magic.is_flex() {
+            (0xff, 0xff)
         } else {
-            if !self.magic.is_known() {
-                return Err(EmitError::Magic(self.magic));
-            }
-            if self.framing_extras_len != 0 {
-                let found = self.framing_extras_len.into();
+            (0xffff, 0)
+        };
+        if !self.magic.is_known() {
+            return Err(EmitError::Magic(self.magic));
+        }
+        for (field, found, allowed) in [
+            (Field::Key, self.key_len, key_len_max),
+            (
+                Field::FramingExtras,
+                self.framing_extras_len.into(),
+                framing_extras_len_max,
+            ),
+        ] {
+            if found > allowed {
                 return Err(EmitError::TooLong {
-                    field: Field::FramingExtras,
-                    found,
-                    allowed: 0,
+                    field,
+                    found: found.into(),
+                    allowed: allowed.into(),
                 });
             }
-            (key_high, key_low)
+        }
+        let mut bytes = [0; HEADER_LEN];
+        self.write(&mut bytes);
+        Ok(bytes)
+    }
+
+    /// Writes a header whose lengths fit its form; in whole words, as what follows reads them in such.
+    #[inline(always)]
+    pub(super) fn write(&self, out: &mut [u8; HEADER_LEN]) {
+        let two_and_three = if self.magic.is_flex() {
+            u16::from(self.framing_extras_len) << 8 | self.key_len & 0xff
+        } else {
+            self.key_len
         };
-        let [six, seven] = self.vbucket_or_status.to_be_bytes();
-        let [b0, b1, b2, b3] = self.body_len.to_be_bytes();
-        let [o0, o1, o2, o3] = self.opaque.to_be_bytes();
-        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.cas.to_be_bytes();
-        let (magic, opcode, extras, datatype) = (
-            self.magic.0,
-            self.opcode.0,
-            self.extras_len,
-            self.datatype.0,
-        );
-        Ok([
-            magic, opcode, two, three, extras, datatype, six, seven, b0, b1, b2, b3, o0, o1, o2,
-            o3, c0, c1, c2, c3, c4, c5, c6, c7,
-        ])
+        let command = u64::from(self.magic.0) << 56
+            | u64::from(self.opcode.0) << 48
+            | u64::from(two_and_three) << 32;
+        let extras = u64::from(self.extras_len) << 24 | u64::from(self.datatype.0) << 16;
+        let (words, _) = out.as_chunks_mut();
+        if let [first, second, third] = words {
+            *first = (command | extras | u64::from(self.vbucket_or_status)).to_be_bytes();
+            *second = (u64::from(self.body_len) << 32 | u64::from(self.opaque)).to_be_bytes();
+            *third = self.cas.to_be_bytes();
+        }
     }
 
     /// Length of the whole packet in bytes, header and body.

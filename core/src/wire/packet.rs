@@ -127,7 +127,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// Too little room, a part that is too long, or a magic that starts no packet. `out` is untouched then.
-    #[inline]
+    #[inline(always)]
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, EmitError> {
         self.emit_parts(self.value.len() as u64, self.value, out)
     }
@@ -137,7 +137,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// As [`Packet::emit`].
-    #[inline]
+    #[inline(always)]
     pub fn emit_head(&self, value_len: u32, out: &mut [u8]) -> Result<usize, EmitError> {
         self.emit_parts(value_len.into(), &[], out)
     }
@@ -147,9 +147,11 @@ impl<'a> Packet<'a> {
         let header = self.header_for(value_len)?;
         let left_out = value_len.wrapping_sub(value.len() as u64);
         let needed = address(header.packet_len().wrapping_sub(left_out))?;
-        let header = header.to_bytes()?;
+        if !self.magic.is_known() {
+            return Err(EmitError::Magic(self.magic));
+        }
         let mut writer = Writer::new(out, needed)?;
-        writer.put(&header);
+        writer.put_array(|place| header.write(place));
         writer.put(self.framing_extras);
         writer.put(self.extras);
         writer.put(self.key);
@@ -168,7 +170,7 @@ fn too_long(field: Field, found: u64, allowed: u64) -> EmitError {
 }
 
 /// The length of a part, if no longer than `allowed`.
-#[inline]
+#[inline(always)]
 fn length(field: Field, part: &[u8], allowed: u16) -> Result<u16, EmitError> {
     match u16::try_from(part.len()) {
         Ok(len) if len <= allowed => Ok(len),
@@ -177,7 +179,7 @@ fn length(field: Field, part: &[u8], allowed: u16) -> Result<u16, EmitError> {
 }
 
 /// A number of bytes as this machine counts them in memory.
-#[inline]
+#[inline(always)]
 fn address(len: u64) -> Result<usize, EmitError> {
     usize::try_from(len).map_err(|_| too_long(Field::Body, len, usize::MAX as u64))
 }

@@ -101,7 +101,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`EmitError::Magic`] when the magic is not a request's.
-    #[inline]
+    #[inline(always)]
     pub fn to_packet(&self) -> Result<Packet<'a>, EmitError> {
         if !self.magic.is_request() {
             return Err(EmitError::Magic(self.magic));

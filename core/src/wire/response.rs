@@ -101,7 +101,7 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     /// [`EmitError::Magic`] when the magic is not a response's.
-    #[inline]
+    #[inline(always)]
     pub fn to_packet(&self) -> Result<Packet<'a>, EmitError> {
         if !self.magic.is_response() {
             return Err(EmitError::Magic(self.magic));
