@@ -42,5 +42,7 @@ macro_rules! targets {
 }
 
 targets! {
+    engine "../fuzz/targets/engine.rs"
     packet "../fuzz/targets/packet.rs"
+    stream "../fuzz/targets/stream.rs"
 }
