@@ -19,6 +19,9 @@ const PACKET_OVERHEAD: u32 = 1024;
 pub struct CacheOptions {
     /// Bytes for items, their headers and the index.
     pub memory_limit: usize,
+    /// Whether to ask the system for large pages: a lookup then seldom has to walk the page tables, but each shard of
+    /// some 16 MiB takes a few pages of 2 MiB even while it is empty.
+    pub large_pages: bool,
     /// What the engines are told, the largest item among it.
     pub engine: EngineSettings,
     /// Who may log in; `None` lets everybody do everything.
@@ -31,6 +34,7 @@ impl Default for CacheOptions {
     fn default() -> CacheOptions {
         CacheOptions {
             memory_limit: 64 << 20,
+            large_pages: false,
             engine: EngineSettings::default(),
             users: None,
             verbosity: 0,
@@ -84,7 +88,11 @@ impl Cache {
     /// [`ShardedStoreError`] if the memory limit does not suit the item size.
     pub fn new(options: CacheOptions) -> Result<Cache, ShardedStoreError> {
         Ok(Cache {
-            store: ShardedStore::new(options.memory_limit, options.engine.item_size_max)?,
+            store: ShardedStore::new(
+                options.memory_limit,
+                options.engine.item_size_max,
+                options.large_pages,
+            )?,
             settings: options.engine,
             login: Login(options.users.map(Arc::new)),
             verbosity: options.verbosity,

@@ -58,6 +58,7 @@ mod cache;
 mod clock;
 mod connection;
 mod figures;
+mod memory;
 mod net;
 mod options;
 mod process;
@@ -70,6 +71,7 @@ mod worker;
 
 pub use cache::{Cache, CacheOptions, Login};
 pub use figures::Figures;
+pub use memory::ShardMemory;
 pub use net::Listen;
 pub use options::ServerOptions;
 pub use process::CacheHost;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::memory::ShardMemory;
 use memlet_core::store::{Key, MEMORY_LEN_MIN, Seed, Shards, Store, StoreOptions};
 
 /// A shard has about so many bytes when there is memory for many: then an index entry tells keys apart best.
@@ -28,12 +29,13 @@ const SHARDS_MAX: usize = 1 << 16;
 pub struct ShardedStore {
     shards: Arc<[Shard]>,
     seed: Seed,
+    large_pages: bool,
 }
 
 /// Locks on different cache lines, so that threads which work on different shards leave each other alone.
 #[repr(align(128))]
 struct Shard {
-    store: Mutex<Store<Vec<u8>>>,
+    store: Mutex<Store<ShardMemory>>,
     len: usize,
 }
 
@@ -79,11 +81,16 @@ impl fmt::Display for ShardedStoreError {
 impl std::error::Error for ShardedStoreError {}
 
 impl ShardedStore {
-    /// A cache of `limit` bytes for items of at most `item_len_max` bytes, seeded by the system's random numbers.
+    /// A cache of `limit` bytes for items of at most `item_len_max` bytes, seeded by the system's random numbers;
+    /// in large pages if `large_pages` asks for them and the system has them.
     ///
     /// # Errors
     /// [`ShardedStoreError`] if the limit is below four items of the largest size, or beyond what can be addressed.
-    pub fn new(limit: usize, item_len_max: u32) -> Result<ShardedStore, ShardedStoreError> {
+    pub fn new(
+        limit: usize,
+        item_len_max: u32,
+        large_pages: bool,
+    ) -> Result<ShardedStore, ShardedStoreError> {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|_| ShardedStoreError::NoRandomness)?;
         let seed = u128::from_ne_bytes(seed);
@@ -91,6 +98,7 @@ impl ShardedStore {
             limit,
             item_len_max,
             Seed([seed as u64, (seed >> 64) as u64]),
+            large_pages,
         )
     }
 
@@ -102,6 +110,7 @@ impl ShardedStore {
         limit: usize,
         item_len_max: u32,
         seed: Seed,
+        large_pages: bool,
     ) -> Result<ShardedStore, ShardedStoreError> {
         // The largest item takes a quarter of its shard at the most, so four of them make the smallest cache.
         let item_len_max = item_len_max as usize;
@@ -125,7 +134,9 @@ impl ShardedStore {
         for number in 0..count {
             // The remainder goes to the first shards, byte by byte, so that the sum is the limit.
             let len = limit / count + usize::from(number < limit % count);
-            let store = Store::new(vec![0; len], options)
+            let memory = ShardMemory::new(len, large_pages)
+                .map_err(|_| ShardedStoreError::LimitTooHigh { limit })?;
+            let store = Store::new(memory, options)
                 .map_err(|_| ShardedStoreError::LimitTooHigh { limit })?;
             shards.push(Shard {
                 store: Mutex::new(store),
@@ -135,6 +146,7 @@ impl ShardedStore {
         Ok(ShardedStore {
             shards: shards.into(),
             seed,
+            large_pages,
         })
     }
 
@@ -158,19 +170,20 @@ impl ShardedStore {
     }
 
     #[inline]
-    fn lock<'a>(&self, shard: &'a Shard) -> MutexGuard<'a, Store<Vec<u8>>> {
+    fn lock<'a>(&self, shard: &'a Shard) -> MutexGuard<'a, Store<ShardMemory>> {
         shard.store.lock().unwrap_or_else(|poisoned| {
             // Somebody panicked in the middle of a change, so what the shard holds cannot be trusted. It is a cache:
             // it starts again, empty.
             shard.store.clear_poison();
             let mut store = poisoned.into_inner();
-            if let Ok(empty) = Store::new(
-                vec![0; shard.len],
-                StoreOptions {
-                    seed: self.seed,
-                    ..StoreOptions::default()
-                },
-            ) {
+            let options = StoreOptions {
+                seed: self.seed,
+                ..StoreOptions::default()
+            };
+            if let Some(empty) = ShardMemory::new(shard.len, self.large_pages)
+                .ok()
+                .and_then(|memory| Store::new(memory, options).ok())
+            {
                 *store = empty;
             }
             store
@@ -179,20 +192,20 @@ impl ShardedStore {
 }
 
 impl Shards for ShardedStore {
-    type Memory = Vec<u8>;
+    type Memory = ShardMemory;
 
     #[inline]
-    fn with<R>(&mut self, key: &[u8], f: impl FnOnce(&mut Store<Vec<u8>>, Key<'_>) -> R) -> R {
+    fn with<R>(&mut self, key: &[u8], f: impl FnOnce(&mut Store<ShardMemory>, Key<'_>) -> R) -> R {
         let key = Key::new(key, &self.seed);
         f(&mut self.lock(self.shard(key.hash())), key)
     }
 
     #[inline]
-    fn with_hash<R>(&mut self, key_hash: u64, f: impl FnOnce(&mut Store<Vec<u8>>) -> R) -> R {
+    fn with_hash<R>(&mut self, key_hash: u64, f: impl FnOnce(&mut Store<ShardMemory>) -> R) -> R {
         f(&mut self.lock(self.shard(key_hash)))
     }
 
-    fn for_each(&mut self, mut f: impl FnMut(&mut Store<Vec<u8>>)) {
+    fn for_each(&mut self, mut f: impl FnMut(&mut Store<ShardMemory>)) {
         for shard in &*self.shards {
             f(&mut self.lock(shard));
         }
@@ -219,7 +232,7 @@ mod tests {
     #[test]
     fn shards_sum_up_to_the_limit() {
         for limit in [4 * MIB, 64 * MIB, 100 * MIB + 3, 1000 * MIB + 1] {
-            let store = ShardedStore::with_seed(limit, MIB as u32, Seed([1, 2])).unwrap();
+            let store = ShardedStore::with_seed(limit, MIB as u32, Seed([1, 2]), false).unwrap();
             assert_eq!(store.memory_len(), limit);
             assert!(store.shards().is_power_of_two());
         }
@@ -228,7 +241,7 @@ mod tests {
     #[test]
     fn shards_grow_with_the_item_limit() {
         let shards = |limit: usize, item: usize| {
-            ShardedStore::with_seed(limit, item as u32, Seed([1, 2]))
+            ShardedStore::with_seed(limit, item as u32, Seed([1, 2]), false)
                 .unwrap()
                 .shards()
         };
@@ -241,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_limit_below_four_items_is_refused() {
-        let error = ShardedStore::with_seed(MIB, MIB as u32, Seed([1, 2])).unwrap_err();
+        let error = ShardedStore::with_seed(MIB, MIB as u32, Seed([1, 2]), false).unwrap_err();
         assert_eq!(
             error,
             ShardedStoreError::LimitTooLow {
@@ -253,7 +266,7 @@ mod tests {
 
     #[test]
     fn handles_share_their_items() {
-        let mut one = ShardedStore::new(64 * MIB, MIB as u32).unwrap();
+        let mut one = ShardedStore::new(64 * MIB, MIB as u32, false).unwrap();
         let mut other = one.clone();
         for number in 0..100_u8 {
             let stored = one.with(&[number], |store, key| {
@@ -270,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_shard_in_disorder_starts_again() {
-        let mut store = ShardedStore::new(4 * MIB, 1024).unwrap();
+        let mut store = ShardedStore::new(4 * MIB, 1024, false).unwrap();
         let _ = store.with(b"key", |store, key| {
             store.set(SetMode::Set, key, b"value", Attributes::default(), 0, 1)
         });
