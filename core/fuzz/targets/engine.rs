@@ -196,7 +196,7 @@ fn emit(command: &Command, input: &mut [u8]) -> usize {
 
 fn flush_delay(command: &Command) -> u32 {
     match command.value.len() % 4 {
-        0 => 2 + u32::from(command.key),
+        0 => 1 + u32::from(command.key),
         _ => 0,
     }
 }

@@ -86,6 +86,16 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 None => Counted::NoMemory { created },
             }
         });
+        self.answer_counted(counted, up, request.opcode.is_quiet(), reply)
+    }
+
+    fn answer_counted(
+        &mut self,
+        counted: Counted,
+        up: bool,
+        quiet: bool,
+        reply: &mut Reply<'_>,
+    ) -> Outcome {
         let statistics = &mut self.statistics;
         let (hits, misses) = if up {
             (&mut statistics.incr_hits, &mut statistics.incr_misses)
@@ -101,7 +111,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 if !created {
                     Statistics::raise(hits, 1);
                 }
-                if request.opcode.is_quiet() {
+                if quiet {
                     return Outcome::Done;
                 }
                 return reply.send(&[], &[], &number.to_be_bytes(), cas).into();
