@@ -1,0 +1,189 @@
+//! `memlet-server` as a process: what it says, how it starts, and how it stops.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const NOOP: [u8; 24] = {
+    let mut packet = [0; 24];
+    packet[0] = 0x80;
+    packet[1] = 0x0a;
+    packet
+};
+
+/// A server on a port that the system chose; killed with the test if it has not ended by then.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Server {
+        let mut child = command(&["-p", "0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .split(['"', ' ', ';', ','])
+            .find(|word| word.starts_with("127.0.0.1:"));
+        let address = address
+            .unwrap_or_else(|| panic!("no address in {line:?}"))
+            .to_owned();
+        Server { child, address }
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for its end; its exit code and what it logged.
+    fn wait(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It fails if the process has ended, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memlet-server"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn signals_let_it_finish_and_end_it_in_order() {
+    for signal in ["TERM", "INT"] {
+        let server = Server::start(&["-v"]);
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(&NOOP.repeat(1000)).unwrap();
+        let mut answer = [0; 24];
+        stream.read_exact(&mut answer).unwrap();
+        let begin = Instant::now();
+        server.signal(signal);
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest.len(), 999 * 24, "what had arrived is answered");
+        let address = server.address.clone();
+        let (code, log) = server.wait();
+        assert_eq!(code, Some(0));
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        assert!(
+            log.contains("listening") && log.contains(&address) && log.contains("drained"),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn without_v_it_logs_nothing_and_with_vv_every_connection() {
+    for (verbosity, said) in [("-t1", false), ("-vv", true)] {
+        let server = Server::start(&[verbosity]);
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(b"get key\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        server.signal("TERM");
+        let (_, log) = server.wait();
+        assert_eq!(log.contains("accepted"), said, "{log}");
+        assert_eq!(
+            log.contains("does not speak the binary protocol"),
+            said,
+            "{log}"
+        );
+        assert!(said || log.is_empty(), "{log}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, stdout, stderr) = output(&["-p", &port]);
+    assert_eq!((code, &*stdout), (Some(1), ""));
+    assert!(
+        stderr.contains(&format!("cannot listen on 127.0.0.1:{port}: ")),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn what_it_cannot_do_is_said() {
+    for (arguments, text) in [
+        (&["-d"] as &[&str], "memcached's option -d is not supported"),
+        (&["-U", "11211"], "UDP is not supported"),
+        (&["-B", "ascii"], "the text protocol is not spoken"),
+        (
+            &["-o", "slab_reassign"],
+            "-o slab_reassign is not supported",
+        ),
+        (&["-S"], "-S needs --auth-file <file>"),
+        (
+            &["-S", "--auth-file", "/nowhere/users"],
+            "--auth-file /nowhere/users: it cannot be read",
+        ),
+        (&["-m", "1"], "too low for this item size"),
+        (&["-I", "2g"], "from 1k to 1024m"),
+        (&["-l", "300.0.0.1"], "-l 300.0.0.1: "),
+        (&["-c", "4000000000"], "open files"),
+    ] {
+        let (code, stdout, stderr) = output(arguments);
+        assert!(code.is_some_and(|code| code > 0), "{arguments:?}");
+        assert!(
+            stderr.contains(text) && stdout.is_empty(),
+            "{arguments:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn version_and_help() {
+    let (code, stdout, _) = output(&["-V"]);
+    assert_eq!(
+        (code, stdout.split(' ').next()),
+        (Some(0), Some("memlet-server"))
+    );
+    let (code, stdout, _) = output(&["--help"]);
+    assert_eq!(code, Some(0));
+    for option in [
+        "--port",
+        "--listen",
+        "--memory-limit",
+        "--threads",
+        "--conn-limit",
+        "--auth-file",
+    ] {
+        assert!(stdout.contains(option), "{option}");
+    }
+}
