@@ -4,3 +4,8 @@
 pub mod load;
 #[cfg(all(feature = "std", unix))]
 pub mod std;
+
+/// The README's Rust is compiled along with the documentation's.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
