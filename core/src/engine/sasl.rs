@@ -53,11 +53,8 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 self.verify(request.value)
             }
             (_, Exchange::Started) => self.verify(request.value),
-            (_, Exchange::Finished) => {
-                session.exchange = Exchange::None;
-                false
-            }
-            (_, Exchange::None) => false,
+            // A step too many leaves the exchange finished, so that the next AUTH still fails.
+            (_, Exchange::Finished | Exchange::None) => false,
         };
         Statistics::raise(&mut self.statistics.auth_cmds, 1);
         if authenticated {

@@ -40,6 +40,11 @@ impl FakeClock {
         self.started
     }
 
+    /// Takes the present second for that of the servers' start.
+    pub(crate) fn restart(&mut self) {
+        self.started = self.now;
+    }
+
     fn write(&self) {
         let new = self.file.with_extension("new");
         std::fs::write(&new, format!("{}\n", self.now)).unwrap();

@@ -36,7 +36,7 @@ pub(crate) struct Generator {
 
 /// Values for counters to work on.
 ///
-/// Not among them: texts with a minus sign (see [`Generator::noise`]), and white space alone, where memcached reads on into
+/// Not among them: texts with a minus sign (see [`noise`]), and white space alone, where memcached reads on into
 /// what earlier items left in its memory. Both have tests of their own, with the answer that memlet gives.
 const COUNTER_TEXTS: &[&str] = &[
     "0",
@@ -87,6 +87,21 @@ const NUMBERS: &[u64] = &[
     u64::MAX,
 ];
 
+/// Random bytes without a minus sign, and with a NUL at the end.
+///
+/// memcached 1.6.18 takes a counter of 2^63 or more for negative when a minus sign is anywhere behind it in memory, up to
+/// the next NUL: what earlier items left there decides. So no key and no value leaves a minus sign.
+fn noise(random: &mut Random, len: usize) -> Vec<u8> {
+    let mut bytes = random.bytes(len);
+    for byte in bytes.iter_mut().filter(|byte| **byte == b'-') {
+        *byte = b'+';
+    }
+    if let Some(last) = bytes.last_mut() {
+        *last = 0;
+    }
+    bytes
+}
+
 const STORES: &[u8] = &[
     op::SET,
     op::SET,
@@ -98,7 +113,7 @@ const STORES: &[u8] = &[
 ];
 const GETS: &[u8] = &[op::GET, op::GETQ, op::GETK, op::GETKQ];
 const TOUCHES: &[u8] = &[op::TOUCH, op::GAT, op::GATQ, op::GATK, op::GATKQ];
-const COUNTERS: &[u8] = &[op::INCREMENT, op::DECREMENT, op::INCREMENTQ, op::DECREMENTQ];
+pub(crate) const COUNTERS: &[u8] = &[op::INCREMENT, op::DECREMENT, op::INCREMENTQ, op::DECREMENTQ];
 const JOINS: &[u8] = &[op::APPEND, op::PREPEND, op::APPENDQ, op::PREPENDQ];
 
 /// How much larger than its value an item with flags is by memcached's count, its key aside.
@@ -111,8 +126,8 @@ impl Generator {
             .iter()
             .map(|key| key.as_bytes().to_vec())
             .collect();
-        for len in [2, 8, 31, 32, 100, 249, 250, 250] {
-            keys.push(random.bytes(len));
+        for len in [3, 8, 31, 32, 100, 249, 250, 250] {
+            keys.push(noise(&mut random, len));
         }
         Self {
             random,
@@ -265,36 +280,20 @@ impl Generator {
         }
     }
 
-    /// Random bytes without a minus sign, and with a NUL at the end.
-    ///
-    /// memcached 1.6.18 takes a counter of 2^63 or more for negative when a minus sign is anywhere behind it in memory, up to
-    /// the next NUL: what earlier values left there decides. So no value leaves a minus sign.
-    fn noise(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes = self.random.bytes(len);
-        bytes
-            .iter_mut()
-            .filter(|byte| **byte == b'-')
-            .for_each(|byte| *byte = b'+');
-        if let Some(last) = bytes.last_mut() {
-            *last = 0;
-        }
-        bytes
-    }
-
     fn value(&mut self, key: usize) -> Vec<u8> {
         match self.random.below(200) {
             0..=79 => self.random.pick(COUNTER_TEXTS).as_bytes().to_vec(),
             80..=149 => {
                 let len = self.random.below(60);
-                self.noise(len)
+                noise(&mut self.random, len)
             }
             150..=189 => {
                 let len = self.random.below(3000);
-                self.noise(len)
+                noise(&mut self.random, len)
             }
             190..=197 => {
                 let len = self.random.below(70_000);
-                self.noise(len)
+                noise(&mut self.random, len)
             }
             _ => {
                 // Around the item limit, to the byte.

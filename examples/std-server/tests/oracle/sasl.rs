@@ -1,7 +1,7 @@
 //! Random logins: both servers with the same users, the same messages on connections of their own.
 
 use crate::common::{Kind, Random, Request, Server, ServerBuilder, op};
-use crate::compare::Pair;
+use crate::compare::{Pair, Tally};
 
 const ROUNDS: usize = 1500;
 
@@ -16,7 +16,8 @@ fn start(kind: Kind) -> Server {
 pub(crate) fn run(seed: u64) {
     println!("seed {seed} (MEMLET_ORACLE_SEED)");
     let (memcached, memlet) = (start(Kind::Memcached), start(Kind::Memlet));
-    let mut pair = Pair::new(&memcached, &memlet);
+    let mut tally = Tally::default();
+    let mut pair = Pair::new(&memcached, &memlet, &mut tally);
     let mut random = Random(seed);
     for _ in 0..ROUNDS {
         let mut bytes = Vec::new();
@@ -32,7 +33,7 @@ pub(crate) fn run(seed: u64) {
         }
         pair.compare_connection("logins in one segment", &bytes);
     }
-    pair.report();
+    tally.report();
     let figures = [&memcached, &memlet].map(|server| {
         let mut client = server.connect();
         let answer = client.call(
