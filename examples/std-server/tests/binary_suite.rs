@@ -505,6 +505,87 @@ fn a_store_with_room_loses_nothing() {
     assert_eq!(client.figure("evictions"), 0);
 }
 
+/// Started with `-F`, the server refuses to flush, and the connection lives.
+#[test]
+fn flush_can_be_forbidden() {
+    let server = Server::start(&["-F"]);
+    let mut client = server.connect();
+    set(&mut client, "k", b"v", 0, 0);
+    for request in [
+        Request::new(op::FLUSH),
+        Request::new(op::FLUSH).extras([0; 4]),
+        Request::new(op::FLUSHQ),
+        Request::new(op::FLUSHQ).extras([0, 0, 0, 9]),
+    ] {
+        let answer = client.call(request);
+        assert_eq!(
+            (answer.status(), answer.value()),
+            (status::AUTH_ERROR, &b"Auth failure."[..])
+        );
+    }
+    check(&mut client, "k", 0, b"v");
+    client.expect_alive();
+}
+
+/// `-I` moves the item limit, to the byte where memcached has it.
+#[test]
+fn the_item_limit_can_be_moved() {
+    let server = Server::start(&["-I", "2m", "-m", "128"]);
+    let mut client = server.connect();
+    let largest = (2 << 20) - 62;
+    let answer = client.call(Request::set("abc", vec![b'x'; largest]));
+    assert_eq!(answer.status(), 0);
+    assert_eq!(client.call(Request::get("abc")).value().len(), largest);
+    assert_eq!(
+        client
+            .call(Request::set("abc", vec![b'x'; largest + 1]))
+            .status(),
+        status::TOO_BIG
+    );
+    check_missing(&mut client, "abc");
+}
+
+/// APPEND and PREPEND up to the item limit: a join beyond it is not stored, a piece that is too large itself is refused.
+#[test]
+fn joins_up_to_the_item_limit() {
+    let server = Server::start(&["-m", "128"]);
+    let mut client = server.connect();
+    let largest = (1 << 20) - 62;
+    for opcode in [op::APPEND, op::PREPEND] {
+        set(&mut client, "abc", &vec![b'x'; largest - 1000], 0, 0);
+        assert_eq!(
+            client
+                .call(Request::new(opcode).key("abc").value(vec![b'y'; 999]))
+                .status(),
+            0
+        );
+        assert_eq!(
+            client
+                .call(Request::new(opcode).key("abc").value("z"))
+                .status(),
+            0
+        );
+        let whole = client.call(Request::get("abc"));
+        assert_eq!(whole.value().len(), largest);
+        let end = if opcode == op::APPEND { largest - 1 } else { 0 };
+        assert_eq!(whole.value()[end], b'z');
+        let beyond = client.call(Request::new(opcode).key("abc").value("z"));
+        let said = (
+            beyond.status(),
+            String::from_utf8_lossy(beyond.value()).into_owned(),
+        );
+        assert_eq!(said, (status::NOT_STORED, "Not stored.".to_owned()));
+        let too_large = client.call(
+            Request::new(opcode)
+                .key("abc")
+                .value(vec![b'y'; largest + 1]),
+        );
+        assert_eq!(too_large.status(), status::TOO_BIG);
+        assert_eq!(client.call(Request::get("abc")).value().len(), largest);
+    }
+    client.expect_alive();
+}
+
 #[test]
 fn stat_settings_names_the_settings() {
     let server = Server::start(&[]);
