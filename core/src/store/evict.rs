@@ -15,12 +15,52 @@ use super::log::{Log, copy};
 use super::operation::{Operation, Place};
 use super::record::{Entry, Header, Visits};
 
-/// How many records one operation moves to keep them.
-pub(super) const MOVES_MAX: u32 = 64;
+/// How many records one operation moves to keep them, beside one for each [`MOVES_PER_LEN`] bytes of the value that it
+/// makes room for.
+const MOVES_MAX: u32 = 64;
+const MOVES_PER_LEN: u32 = 8;
 
-/// How many bytes one operation moves to keep them, beside four times the record it makes room for; at least one record
-/// is moved whatever its length.
-pub(super) const MOVED_LEN_MAX: u32 = 64 * 1024;
+/// How many bytes one operation moves to keep them, beside this many times the value that it makes room for; at least
+/// one record is moved whatever its length. A log in which a thirty-second is dead yields a byte for 31 moved ones.
+const MOVED_LEN_MAX: u32 = 64 * 1024;
+const MOVED_LEN_TIMES: u32 = 32;
+
+/// How many records are moved ahead of need when a littered log has little room left, so that a stretch without dead
+/// bytes does not exhaust the bound of one operation.
+const MOVES_AHEAD: u32 = 4;
+
+/// The work that one operation may do to keep records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    moves: u32,
+    bytes: u32,
+}
+
+impl Budget {
+    /// For an operation that makes room for a value of `len` bytes.
+    pub(super) fn new(len: u32) -> Budget {
+        Budget {
+            moves: MOVES_MAX + len / MOVES_PER_LEN,
+            bytes: len
+                .saturating_mul(MOVED_LEN_TIMES)
+                .saturating_add(MOVED_LEN_MAX),
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.moves != 0 && self.bytes != 0
+    }
+
+    /// Whether a record of `len` bytes may still be moved; if so, that is counted.
+    fn take(&mut self, len: u32) -> bool {
+        if !self.is_left() {
+            return false;
+        }
+        self.moves -= 1;
+        self.bytes = self.bytes.saturating_sub(len);
+        true
+    }
+}
 
 /// How many records that must not be evicted one operation meets before it gives up: the ones that are arriving and
 /// the one that is being replaced, each at most twice.
@@ -30,6 +70,14 @@ impl Operation<'_> {
     /// Takes `len` bytes at the head of a log, after making room there.
     pub(super) fn allocate(&mut self, place: Place, len: u32) -> Result<u32, SetError> {
         self.make_room(place, len)?;
+        for _ in 0..MOVES_AHEAD {
+            let log = self.log(place);
+            let is_wanted =
+                log.is_littered() && log.free().saturating_sub(len) < log.capacity() / 16;
+            if is_wanted && self.budget.is_left() {
+                self.advance_tail(place);
+            }
+        }
         let at = self.log_mut(place).push(len);
         if place == Place::Main {
             let state = &mut *self.state;
@@ -97,9 +145,12 @@ impl Operation<'_> {
     fn advance_main(&mut self, record: &Tail) {
         let mut header = record.header;
         let is_kept = header.visits().is_warm() || self.state.main.is_littered();
-        if is_kept && self.may_move(header.record_len()) {
-            header.set_visits(header.visits().less());
-            self.put_control(self.state.main.tail, &header);
+        if is_kept && self.budget.take(header.record_len()) {
+            // A lap that is only made to get at dead bytes tells nothing about the record.
+            if !self.state.main.is_littered() {
+                header.set_visits(header.visits().less());
+                self.put_control(self.state.main.tail, &header);
+            }
             let to = self.requeue(Place::Main, &header);
             self.relink(record, to);
         } else {
@@ -113,10 +164,10 @@ impl Operation<'_> {
         let main = self.state.main;
         if is_often || main.free() >= len {
             self.promote(record);
-        } else if self.state.small.is_littered() && self.may_move(len) {
+        } else if self.state.small.is_littered() && self.budget.take(len) {
             let to = self.requeue(Place::Small, &record.header);
             self.relink(record, to);
-        } else if main.is_littered() && self.may_move(len) {
+        } else if main.is_littered() && self.budget.take(len) {
             self.promote(record);
         } else {
             let bucket = self.bucket_of(record.slot);
@@ -178,16 +229,6 @@ impl Operation<'_> {
     fn relink(&mut self, record: &Tail, to: u32) {
         let slot = self.state.index.slot(record.hash, to);
         super::bytes::store_u32(self.memory, record.slot, slot);
-    }
-
-    /// Whether this operation may still move a record of `len` bytes; if so, that is counted.
-    fn may_move(&mut self, len: u32) -> bool {
-        if self.moves_left == 0 || self.bytes_left == 0 {
-            return false;
-        }
-        self.moves_left -= 1;
-        self.bytes_left = self.bytes_left.saturating_sub(len);
-        true
     }
 }
 

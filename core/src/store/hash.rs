@@ -1,7 +1,5 @@
 //! The keyed hash of a key, computed once per request.
 
-use core::hash::Hasher;
-
 use siphasher::sip::SipHasher13;
 
 use super::item::Value;
@@ -28,22 +26,24 @@ impl Seed {
     #[must_use]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
         let [key_0, key_1] = self.0;
-        let mut hasher = SipHasher13::new_with_keys(key_0, key_1);
-        hasher.write(bytes);
-        hasher.finish()
+        SipHasher13::new_with_keys(key_0, key_1).hash(bytes)
     }
 
     /// The same for a key that lies in the store.
     pub(super) fn hash_pieces(&self, key: Value<'_>) -> u64 {
         let (first, second) = key.pieces();
         if second.is_empty() {
-            return self.hash(first);
+            self.hash(first)
+        } else {
+            self.hash_wrapped(key)
         }
-        let [key_0, key_1] = self.0;
-        let mut hasher = SipHasher13::new_with_keys(key_0, key_1);
-        hasher.write(first);
-        hasher.write(second);
-        hasher.finish()
+    }
+
+    #[cold]
+    fn hash_wrapped(&self, key: Value<'_>) -> u64 {
+        let mut bytes = [0; KEY_LEN_MAX];
+        let len = key.copy_to(&mut bytes);
+        self.hash(bytes.get(..len).unwrap_or_default())
     }
 }
 

@@ -157,7 +157,7 @@ impl Index {
     pub(super) fn free_in_pair(&self, memory: &[u8], pair: Pair) -> Option<u32> {
         let [first, second] = pair;
         // The first bucket is looked at first by every search, so it gets a little more.
-        let bucket = if self.load(memory, first) <= self.load(memory, second).saturating_add(1) {
+        let bucket = if self.load(memory, first) <= self.load(memory, second).saturating_add(2) {
             first
         } else {
             second
@@ -174,12 +174,16 @@ impl Index {
 
     /// Whether the index should have one bucket more.
     pub(super) fn is_crowded(&self) -> bool {
-        self.is_fuller_than(87)
+        self.is_fuller_than(85)
     }
 
     /// Whether the index could do with one bucket less.
     pub(super) fn is_sparse(&self) -> bool {
-        self.buckets > BUCKETS_MIN && !self.is_fuller_than(82)
+        let smaller = Index {
+            buckets: self.buckets.saturating_sub(1),
+            ..*self
+        };
+        smaller.buckets >= BUCKETS_MIN && !smaller.is_fuller_than(82)
     }
 
     pub(super) fn is_fuller_than(&self, percent: u64) -> bool {

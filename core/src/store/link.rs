@@ -1,11 +1,15 @@
 //! Entering keys into the index, and its growth and shrinking by one bucket at a time.
 
 use super::bytes::{clear, load_u32, store_u32};
-use super::index::{BUCKET_LEN, Index, SLOTS};
+use super::index::{BUCKET_LEN, Index, Pair, SLOTS};
 use super::operation::Operation;
 
 /// How far the index may be behind before an operation adds two buckets.
 const CROWDED_VERY_PERCENT: u64 = 93;
+
+/// How many buckets an operation adds at most to find a free slot; only in an index of very few buckets does an item
+/// need that.
+const GROWTHS_MAX: u32 = 3;
 
 impl Operation<'_> {
     /// Lets the index follow the number of items; called before an item is added.
@@ -20,9 +24,8 @@ impl Operation<'_> {
         }
     }
 
-    /// Enters the record at `at` into the index.
-    pub(super) fn link(&mut self, hash: u64, at: u32, len: u32) {
-        let slot = self.free_slot(hash);
+    /// Enters the record at `at` into the index, at a free slot of one of its buckets.
+    pub(super) fn link(&mut self, slot: u32, hash: u64, at: u32, len: u32) {
         let index = &mut self.state.index;
         store_u32(self.memory, slot, index.slot(hash, at));
         index.items = index.items.wrapping_add(1);
@@ -32,29 +35,42 @@ impl Operation<'_> {
     }
 
     /// A free slot in one of the two buckets of a key; if there is none, one is made: by moving an item to its other
-    /// bucket, or by moving one there to its other bucket first, or by evicting one.
-    fn free_slot(&mut self, hash: u64) -> u32 {
-        let pair = self.state.index.pair(hash);
-        if let Some(slot) = self.state.index.free_in_pair(self.memory, pair) {
-            return slot;
-        }
-        for bucket in pair {
-            if let Some(slot) = self.displace(bucket) {
+    /// bucket, or by moving one there to its other bucket first, or by more buckets, or by evicting an item.
+    ///
+    /// It stays free while room is made in the logs.
+    pub(super) fn free_slot(&mut self, hash: u64) -> u32 {
+        for _ in 0..GROWTHS_MAX {
+            let pair = self.state.index.pair(hash);
+            let free = self.state.index.free_in_pair(self.memory, pair);
+            if let Some(slot) = free.or_else(|| self.displace_for(pair)) {
                 return slot;
             }
+            self.grow_index();
+        }
+        self.evict_from(self.state.index.pair(hash))
+    }
+
+    /// Makes a slot free in one of two full buckets, by moving one or two items.
+    fn displace_for(&mut self, pair: Pair) -> Option<u32> {
+        let at_once = pair.into_iter().find_map(|bucket| self.displace(bucket));
+        if at_once.is_some() {
+            return at_once;
         }
         for bucket in pair {
             for slot in 0..SLOTS {
                 let slot = self.state.index.slot_at(bucket, slot);
-                let other = self.other_bucket(slot, bucket);
-                if other.is_some_and(|other| other != bucket && self.displace(other).is_some())
+                let Some(other) = self.other_bucket(slot, bucket) else {
+                    continue;
+                };
+                if other != bucket
+                    && self.displace(other).is_some()
                     && let Some(slot) = self.displace(bucket)
                 {
-                    return slot;
+                    return Some(slot);
                 }
             }
         }
-        self.evict_from(pair)
+        None
     }
 
     /// Moves one item of a full bucket to its other bucket; returns the slot that is free then.
@@ -90,7 +106,7 @@ impl Operation<'_> {
     }
 
     /// Evicts the least visited item of two full buckets.
-    fn evict_from(&mut self, pair: [u32; 2]) -> u32 {
+    fn evict_from(&mut self, pair: Pair) -> u32 {
         let index = self.state.index;
         let slots = || {
             pair.into_iter()

@@ -4,7 +4,7 @@
 
 use super::bytes::{move_within, put, slice};
 use super::item::Value;
-use super::record::{Entry, Header, WINDOW_LEN, filler};
+use super::record::{Entry, Header, WINDOW_LEN, filler, key_at};
 
 /// Where a log lies and what it holds. All figures are bytes or positions in the store's memory.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,6 @@ impl Log {
     }
 
     /// What begins at `at`; none if that cannot be, which only happens to memory that somebody else wrote to.
-    #[inline]
     pub(super) fn entry(&self, memory: &[u8], at: u32) -> Option<Entry> {
         let entry = match memory.get(at as usize..self.end as usize)?.first_chunk() {
             Some(window) => Header::decode(window),
@@ -108,13 +107,58 @@ impl Log {
         (len <= self.used).then_some(entry)
     }
 
-    /// The header of the record at `at`.
+    /// The header of the record at `at`, for the path that every request takes.
     #[inline]
+    pub(super) fn header_at_once(&self, memory: &[u8], at: u32) -> Option<Header> {
+        match memory
+            .get(at as usize..self.end as usize)?
+            .first_chunk::<WINDOW_LEN>()
+        {
+            Some(window @ [1..=250, ..]) => {
+                let header = Header::decode_record(window);
+                (header.record_len() <= self.used).then_some(header)
+            }
+            _ => self.header(memory, at),
+        }
+    }
+
+    /// The header of the record at `at`.
     pub(super) fn header(&self, memory: &[u8], at: u32) -> Option<Header> {
         match self.entry(memory, at)? {
             Entry::Record(header) => Some(header),
             Entry::Filler(_) => None,
         }
+    }
+
+    /// Whether the record at `at` has this key.
+    #[inline]
+    pub(super) fn has_key(&self, memory: &[u8], at: u32, key: Value<'_>) -> bool {
+        let (bytes, rest) = key.pieces();
+        let record = memory
+            .get(at as usize..self.end as usize)
+            .unwrap_or_default();
+        if let (Some([key_len, control]), true) = (record.first_chunk(), rest.is_empty()) {
+            let stored = record
+                .get(key_at(*control) as usize..)
+                .and_then(|r| r.get(..bytes.len()));
+            if let Some(stored) = stored {
+                return usize::from(*key_len) == bytes.len() && stored == bytes;
+            }
+        }
+        self.has_key_in_pieces(memory, at, key)
+    }
+
+    #[cold]
+    fn has_key_in_pieces(&self, memory: &[u8], at: u32, key: Value<'_>) -> bool {
+        let Some(header) = self.header(memory, at) else {
+            return false;
+        };
+        let stored = self.pieces(
+            memory,
+            self.after(at, header.len()),
+            u32::from(header.key_len),
+        );
+        stored == key
     }
 
     #[cold]

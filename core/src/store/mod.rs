@@ -70,8 +70,8 @@ mod statistics;
 mod verify;
 mod walk;
 
-use evict::{MOVED_LEN_MAX, MOVES_MAX};
-use operation::{Operation, State};
+use evict::Budget;
+use operation::{Found, Operation, State};
 
 pub use error::{DeleteError, ReserveError, SetError, StoreConfigError, WriteError};
 pub use hash::{KEY_LEN_MAX, Key, Seed};
@@ -214,17 +214,17 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
     /// Finds the item of `key` and counts the visit.
     #[inline]
     pub fn get(&mut self, key: Key<'_>, now: u32) -> Option<Item<'_>> {
-        let mut operation = self.operation(now);
-        let mut found = operation.find(key)?;
-        let visits = found.header.visits();
-        if visits.more() != visits {
-            found.header.set_visits(visits.more());
-            operation.put_control(found.at, &found.header);
+        let state = &mut self.state;
+        state.flush.settle(state.cas, now);
+        let memory = self.memory.as_mut();
+        let (slot, at) = state.search(memory, Value::new(key.bytes(), &[]), key.hash())?;
+        let header = state.log_of(at).header_at_once(memory, at)?;
+        if state.is_gone(&header, now) {
+            self.operation(now).keep_live(Found { slot, at, header });
+            return None;
         }
-        Some(
-            self.state
-                .item(self.memory.as_ref(), found.at, &found.header),
-        )
+        state.count_visit(memory, at, &header);
+        Some(self.state.item(self.memory.as_ref(), at, &header))
     }
 
     /// Finds the item of `key` without counting a visit.
@@ -366,8 +366,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
             memory: self.memory.as_mut(),
             state,
             now,
-            moves_left: MOVES_MAX,
-            bytes_left: len.saturating_mul(4).saturating_add(MOVED_LEN_MAX),
+            budget: Budget::new(len),
             pinned: None,
             committing: None,
         }

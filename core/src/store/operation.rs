@@ -1,7 +1,8 @@
 //! One operation at work: the memory as bytes, whatever the caller keeps them in, so that this code exists once.
 
 use super::StoreOptions;
-use super::bytes::{clear, put, store_u32};
+use super::bytes::{clear, load_u32, put, store_u32};
+use super::evict::Budget;
 use super::flush::Flush;
 use super::hash::Key;
 use super::index::{BUCKET_LEN, BUCKETS_MIN, Index};
@@ -48,10 +49,7 @@ pub(super) struct Operation<'a> {
     pub(super) memory: &'a mut [u8],
     pub(super) state: &'a mut State,
     pub(super) now: u32,
-    /// How many records may still be moved to keep them.
-    pub(super) moves_left: u32,
-    /// How many bytes of records may still be moved to keep them.
-    pub(super) bytes_left: u32,
+    pub(super) budget: Budget,
     /// A record that must stay although room is made.
     pub(super) pinned: Option<u32>,
     /// The id of a reservation that must stay although it was not written to.
@@ -102,44 +100,62 @@ impl State {
         self.log(self.place(at))
     }
 
-    /// Finds the record of a key: in one of two buckets, and the tags leave few records to look at.
+    /// Finds the record of a key.
     #[inline]
     pub(super) fn locate(&self, memory: &[u8], key: Value<'_>, hash: u64) -> Option<Found> {
-        for bucket in self.index.pair(hash) {
-            let slots = self.index.bucket(memory, bucket)?;
-            let mut candidates = self.index.candidates(slots, hash);
-            while candidates != 0 {
-                let slot = candidates.trailing_zeros();
-                candidates &= candidates - 1;
-                let slot_at = self.index.slot_at(bucket, slot);
-                if let Some(found) = self.check_candidate(memory, slot_at, key) {
-                    return Some(found);
-                }
+        let (slot, at) = self.search(memory, key, hash)?;
+        let header = self.log_of(at).header(memory, at)?;
+        Some(Found { slot, at, header })
+    }
+
+    /// Finds where the slot and the record of a key lie: one of two buckets, and the tags leave few records to look at.
+    #[inline]
+    pub(super) fn search(&self, memory: &[u8], key: Value<'_>, hash: u64) -> Option<(u32, u32)> {
+        let [first, second] = self.index.pair(hash);
+        match self.search_bucket(memory, first, key, hash) {
+            None => self.search_bucket(memory, second, key, hash),
+            found => found,
+        }
+    }
+
+    fn search_bucket(
+        &self,
+        memory: &[u8],
+        bucket: u32,
+        key: Value<'_>,
+        hash: u64,
+    ) -> Option<(u32, u32)> {
+        let slots = self.index.bucket(memory, bucket)?;
+        let mut candidates = self.index.candidates(slots, hash);
+        while candidates != 0 {
+            let slot = candidates.trailing_zeros();
+            candidates &= candidates - 1;
+            let slot = self.index.slot_at(bucket, slot);
+            if let Some(at) = self.index.position(load_u32(memory, slot))
+                && self.log_of(at).has_key(memory, at, key)
+            {
+                return Some((slot, at));
             }
         }
         None
     }
 
+    /// Whether an item is expired or flushed.
     #[inline]
-    fn check_candidate(&self, memory: &[u8], slot_at: u32, key: Value<'_>) -> Option<Found> {
-        let at = self
-            .index
-            .position(super::bytes::load_u32(memory, slot_at))?;
-        let log = self.log_of(at);
-        let header = log.header(memory, at)?;
-        if usize::from(header.key_len) != key.len() {
-            return None;
+    pub(super) fn is_gone(&self, header: &Header, now: u32) -> bool {
+        let is_expired = header.expiration != 0 && header.expiration <= now;
+        is_expired || self.flush.covers(header.cas, now)
+    }
+
+    /// Counts a visit in the record at `at`.
+    #[inline]
+    pub(super) fn count_visit(&self, memory: &mut [u8], at: u32, header: &Header) {
+        let visits = header.visits().more();
+        if visits != header.visits() {
+            let mut header = *header;
+            header.set_visits(visits);
+            put(memory, self.log_of(at).after(at, 1), &[header.control()]);
         }
-        let stored = log.pieces(
-            memory,
-            log.after(at, header.len()),
-            u32::from(header.key_len),
-        );
-        (stored == key).then_some(Found {
-            slot: slot_at,
-            at,
-            header,
-        })
     }
 
     /// Forgets every item; `memory` may hold anything.
@@ -194,8 +210,7 @@ impl Operation<'_> {
     /// Whether an item is expired or flushed.
     #[inline]
     pub(super) fn is_gone(&self, header: &Header) -> bool {
-        let is_expired = header.expiration != 0 && header.expiration <= self.now;
-        is_expired || self.state.flush.covers(header.cas, self.now)
+        self.state.is_gone(header, self.now)
     }
 
     /// The hash of the key of a record.

@@ -60,6 +60,8 @@ impl Visits {
 pub(super) struct Header {
     pub(super) key_len: u8,
     control: u8,
+    /// The length of the header itself.
+    len: u8,
     pub(super) value_len: u32,
     pub(super) cas: u64,
     pub(super) flags: u32,
@@ -104,6 +106,7 @@ impl Header {
         Header {
             key_len,
             control,
+            len: header_len(control),
             value_len,
             cas,
             flags,
@@ -111,26 +114,32 @@ impl Header {
         }
     }
 
-    /// Reads a header; `window` is what begins at its place.
-    #[inline]
+    /// Reads what begins with the bytes of `window`.
     pub(super) fn decode(window: &[u8; WINDOW_LEN]) -> Entry {
         let [key_len, control, ..] = *window;
-        if key_len == 0 || key_len > 250 {
-            return Entry::Filler(match key_len {
-                FILLER_ONE => 1,
-                FILLER_SHORT => u32::from(control).max(2),
-                _ => take_u32(window, 1).max(5),
-            });
+        match key_len {
+            1..=250 => Entry::Record(Header::decode_record(window)),
+            FILLER_ONE => Entry::Filler(1),
+            FILLER_SHORT => Entry::Filler(u32::from(control).max(2)),
+            _ => Entry::Filler(take_u32(window, 1).max(5)),
         }
+    }
+
+    /// Reads the header of a record.
+    #[inline]
+    pub(super) fn decode_record(window: &[u8; WINDOW_LEN]) -> Header {
+        let [key_len, control, ..] = *window;
         let value_width = value_width(control);
         let cas_width = cas_width(control);
         let value_len = take_u32(window, 2) & (u32::MAX >> (32 - 8 * value_width));
         let mut at = 2 + value_width as usize;
         let cas = take_u64(window, at) & (u64::MAX >> (64 - 8 * cas_width));
         at += cas_width as usize;
+        let len = header_len(control);
         let mut header = Header {
             key_len,
             control,
+            len,
             value_len,
             cas,
             flags: 0,
@@ -145,7 +154,7 @@ impl Header {
                 header.expiration = take_u32(window, at);
             }
         }
-        Entry::Record(header)
+        header
     }
 
     /// The header's bytes; only the first [`Header::len`] of them count.
@@ -172,8 +181,7 @@ impl Header {
     /// The length of the header in bytes.
     #[inline]
     pub(super) fn len(&self) -> u32 {
-        let attributes = (self.control & HAS_FLAGS) + (self.control & HAS_EXPIRATION) / 2;
-        2 + value_width(self.control) + cas_width(self.control) + u32::from(attributes)
+        u32::from(self.len)
     }
 
     /// The length of header and key.
@@ -226,6 +234,19 @@ impl Header {
     }
 }
 
+/// The length of a header with this control byte.
+#[inline]
+fn header_len(control: u8) -> u8 {
+    let attributes = (control & HAS_FLAGS) + (control & HAS_EXPIRATION) / 2;
+    2 + value_width(control) as u8 + cas_width(control) as u8 + attributes
+}
+
+/// How far the key is from the beginning of a record with this control byte.
+#[inline]
+pub(super) fn key_at(control: u8) -> u32 {
+    u32::from(header_len(control))
+}
+
 /// The first bytes of a filler of `len` bytes, and how many of them count.
 pub(super) fn filler(len: u32) -> ([u8; 5], usize) {
     let [a, b, c, d] = len.to_le_bytes();
@@ -245,7 +266,7 @@ fn value_width(control: u8) -> u32 {
 #[inline]
 fn cas_width(control: u8) -> u32 {
     let code = u32::from(control >> CAS_WIDTH_SHIFT);
-    4 + code + code / 3
+    4 + code + (code + 1) / 4
 }
 
 #[inline]

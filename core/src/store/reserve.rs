@@ -215,12 +215,7 @@ impl Operation<'_> {
     ) -> Result<u64, SetError> {
         self.committing = Some(reservation.id);
         self.tend_index();
-        let at = self
-            .state
-            .reservations
-            .find(reservation.id)
-            .ok_or(SetError::NotReserved)?
-            .at;
+        let at = self.place_of(reservation)?;
         let log = *self.state.log_of(at);
         let mut header = log.header(self.memory, at).ok_or(SetError::NotReserved)?;
         let old = self.locate_same_key(&log, at, &header, reservation.key_hash);
@@ -235,14 +230,27 @@ impl Operation<'_> {
         }
         self.state.cas = new_cas;
         header.cas = new_cas;
-        if let Some(old) = old {
-            header.set_visits(old.header.visits());
-            self.remove(&old);
-        }
-        log.put_header(self.memory, at, &header);
+        let slot = match old {
+            Some(old) => {
+                header.set_visits(old.header.visits());
+                self.remove(&old);
+                old.slot
+            }
+            None => self.free_slot(reservation.key_hash),
+        };
+        // A growing index may have moved the record.
+        let at = self.place_of(reservation)?;
+        self.state.log_of(at).put_header(self.memory, at, &header);
         self.state.reservations.take(reservation.id);
-        self.link(reservation.key_hash, at, header.record_len());
+        self.link(slot, reservation.key_hash, at, header.record_len());
         Ok(new_cas)
+    }
+
+    fn place_of(&mut self, reservation: &Reservation) -> Result<u32, SetError> {
+        let pending = self.state.reservations.find(reservation.id);
+        pending
+            .map(|pending| pending.at)
+            .ok_or(SetError::NotReserved)
     }
 
     fn commit_join(

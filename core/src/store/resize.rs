@@ -40,7 +40,8 @@ impl Operation<'_> {
             let main = self.state.main;
             if !main.is_wrapped() {
                 if main.head > new_end {
-                    return false;
+                    self.pad_main();
+                    continue;
                 }
                 self.state.starts.forget(self.memory, new_end, old_end);
                 self.state.main.end = new_end;
@@ -73,6 +74,16 @@ impl Operation<'_> {
             }
         }
         false
+    }
+
+    /// Fills the main log up to its end, so that it is wrapped and what lies there can be evacuated.
+    fn pad_main(&mut self) {
+        let main = &mut self.state.main;
+        let left = main.end.saturating_sub(main.head);
+        let at = main.push(left);
+        main.dead = main.dead.saturating_add(left);
+        let main = *main;
+        main.put_filler(self.memory, at, left);
     }
 
     /// Makes sure that no record lies across the end of the main log.

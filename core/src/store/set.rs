@@ -36,6 +36,7 @@ impl Operation<'_> {
         let mut header = Header::new(key_len, value_len, new_cas, attributes);
         self.check_len(&header)?;
         self.state.cas = new_cas;
+        let slot;
         let place = match old {
             Some(old) => {
                 header.set_visits(old.header.visits());
@@ -44,10 +45,12 @@ impl Operation<'_> {
                     return Ok(new_cas);
                 }
                 self.remove(&old);
+                slot = old.slot;
                 self.choose_again(self.state.place(old.at), &mut header)
             }
             None => {
                 self.tend_index();
+                slot = self.free_slot(key.hash());
                 self.choose(key, header.record_len())
             }
         };
@@ -57,7 +60,7 @@ impl Operation<'_> {
         log.put_header(self.memory, at, &header);
         log.put(self.memory, log.after(at, header.len()), key.bytes());
         log.put(self.memory, log.after(at, header.value_at()), value);
-        self.link(key.hash(), at, len);
+        self.link(slot, key.hash(), at, len);
         Ok(new_cas)
     }
 

@@ -85,8 +85,7 @@ impl State {
         now: u32,
         f: &mut dyn FnMut(Value<'_>, &Item<'_>),
     ) {
-        let is_expired = header.expiration != 0 && header.expiration <= now;
-        if header.cas == 0 || is_expired || self.flush.covers(header.cas, now) {
+        if header.cas == 0 || self.is_gone(header, now) {
             return;
         }
         let log = self.log_of(at);

@@ -8,6 +8,8 @@
     reason = "each user needs another part"
 )]
 
+pub mod policy;
+
 use std::collections::HashMap;
 
 use memlet_core::store::{
