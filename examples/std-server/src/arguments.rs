@@ -86,7 +86,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "seconds")]
     idle_timeout: Option<u32>,
 
-    /// memcached's extended options with commas between; known: idle_timeout=<seconds>, maxconns_fast
+    /// memcached's extended options with commas between; known: idle_timeout=SECONDS, maxconns_fast
     #[arg(short = 'o', long, value_name = "options", value_delimiter = ',')]
     extended: Vec<String>,
 
