@@ -9,6 +9,9 @@ const TEXT_REFUSED: &[u8] = b"ERROR only the memcached binary protocol is spoken
 
 const _: () = assert!(TEXT_REFUSED.len() <= REPLY_ROOM_MIN);
 
+/// [`REPLY_ROOM_MIN`] as steps carry it.
+const ROOM_MIN: u32 = REPLY_ROOM_MIN as u32;
+
 /// The server's side of one connection; see the [module](super) for the order of calls.
 ///
 /// It holds no buffer and takes some 50 bytes beside the handler's session.
@@ -41,12 +44,17 @@ enum State {
     Closed(CloseReason),
 }
 
-/// What to do after a step.
+/// What to do after a step; small enough to come back in registers on a device.
+#[derive(Clone, Copy)]
 enum Step {
     /// Look at what follows.
     Continue,
-    /// Return to the caller.
-    Wait(Next),
+    /// Wait for as many bytes.
+    Read(u32),
+    /// Wait for as much room.
+    Write(u32),
+    /// End.
+    Close(CloseReason),
 }
 
 /// Input and output of one call.
@@ -65,7 +73,8 @@ impl<'i> Run<'i, '_> {
 
     #[inline]
     fn consume(&mut self, len: usize) {
-        self.consumed = self.consumed.saturating_add(len);
+        // Never more than there is.
+        self.consumed = self.consumed.wrapping_add(len);
     }
 }
 
@@ -109,10 +118,21 @@ impl<H: Handler> ServerConnection<H> {
                 State::Start => self.handle_first_byte(&mut run),
                 State::Value { .. } => self.handle_value(handler, &mut run),
                 State::Skip { remaining } => self.skip(remaining, &mut run),
-                State::Closed(reason) => Step::Wait(Next::Close(reason)),
+                State::Closed(reason) => Step::Close(reason),
             };
-            if let Step::Wait(next) = step {
-                break next;
+            match step {
+                Step::Continue => {}
+                Step::Read(missing) => {
+                    break Next::Read {
+                        missing: missing.into(),
+                    };
+                }
+                Step::Write(room) => {
+                    break Next::Write {
+                        room: room as usize,
+                    };
+                }
+                Step::Close(reason) => break Next::Close(reason),
             }
         };
         let progress = Progress {
@@ -184,9 +204,7 @@ impl<H: Handler> ServerConnection<H> {
                 return self.handle_short_header(rest);
             };
             if run.reply.room() < REPLY_ROOM_MIN {
-                return Step::Wait(Next::Write {
-                    room: REPLY_ROOM_MIN,
-                });
+                return Step::Write(ROOM_MIN);
             }
             let header = match Header::from_bytes(bytes) {
                 Ok(header) if header.magic == Magic::CLIENT_REQUEST => header,
@@ -205,28 +223,26 @@ impl<H: Handler> ServerConnection<H> {
             if header.key_len > self.options.limits.key_len_max {
                 return self.refuse(Status::EINVAL, CloseReason::Lengths, run);
             }
-            if header.packet_len() > u64::from(self.options.stream_from)
+            if packet_len(&header) > self.options.stream_from
                 && let Some(step) = self.handle_long(handler, &header, value_len, run)
             {
                 return step;
             }
             let body_len = header.body_len as usize;
             let Some(body) = body.get(..body_len) else {
-                let missing = header.packet_len().saturating_sub(rest.len() as u64);
-                return Step::Wait(Next::Read { missing });
+                return Step::Read(header.body_len.saturating_sub(body.len() as u32));
             };
             let Some(request) = request(&header, body) else {
                 return self.close(CloseReason::Lengths);
             };
             match handler.handle(&mut self.session, &request, &mut run.reply, run.now) {
                 Outcome::Done => {}
-                other => match self.handle_outcome(other, HEADER_LEN.saturating_add(body_len), run)
-                {
+                other => match self.handle_outcome(other, HEADER_LEN.wrapping_add(body_len), run) {
                     Step::Continue => {}
                     wait => return wait,
                 },
             }
-            run.consume(HEADER_LEN.saturating_add(body_len));
+            run.consume(HEADER_LEN.wrapping_add(body_len));
             if cursor != 0 {
                 cursor = 0;
                 self.state = State::Ready;
@@ -250,9 +266,7 @@ impl<H: Handler> ServerConnection<H> {
             Outcome::NeedOutput(room) => self.need_output(room, run),
             Outcome::Again(cursor) => {
                 self.state = State::Partial { cursor };
-                Step::Wait(Next::Write {
-                    room: REPLY_ROOM_MIN.min(self.output_capacity()),
-                })
+                Step::Write(ROOM_MIN.min(self.options.output_capacity))
             }
         }
     }
@@ -260,46 +274,39 @@ impl<H: Handler> ServerConnection<H> {
     /// Asks for room in the output, or answers that there can never be so much.
     ///
     /// A handler that wants more room while it has all there can be is treated alike, lest the connection stall.
+    #[cold]
     fn need_output(&self, room: usize, run: &mut Run<'_, '_>) -> Step {
-        if room > self.output_capacity() || room <= run.reply.room() {
-            let text = "Response too large for the server's buffer";
-            return match run.reply.error_text(Status::ENOMEM, text) {
-                Ok(()) => Step::Continue,
-                Err(no_room) => Step::Wait(Next::Write {
-                    room: no_room.needed,
-                }),
-            };
+        match u32::try_from(room) {
+            Ok(wanted) if wanted <= self.options.output_capacity && room > run.reply.room() => {
+                Step::Write(wanted)
+            }
+            _ => {
+                // There is room for an error: no handler is called without.
+                let _ = run
+                    .reply
+                    .error_text(Status::ENOMEM, "Response too large for the server's buffer");
+                Step::Continue
+            }
         }
-        Step::Wait(Next::Write { room })
-    }
-
-    fn output_capacity(&self) -> usize {
-        self.options.output_capacity as usize
     }
 
     /// Waits for the rest of a header, unless its first byte shows already that it is none.
     fn handle_short_header(&mut self, rest: &[u8]) -> Step {
         match rest.first() {
             Some(&magic) if Magic(magic) != Magic::CLIENT_REQUEST => self.close(CloseReason::Magic),
-            _ => Step::Wait(Next::Read {
-                missing: HEADER_LEN.saturating_sub(rest.len()) as u64,
-            }),
+            _ => Step::Read(HEADER_LEN.saturating_sub(rest.len()) as u32),
         }
     }
 
     /// Chooses the protocol by the first byte, as memcached does.
     fn handle_first_byte(&mut self, run: &mut Run<'_, '_>) -> Step {
         match run.rest().first() {
-            None => Step::Wait(Next::Read {
-                missing: HEADER_LEN as u64,
-            }),
+            None => Step::Read(HEADER_LEN as u32),
             Some(&byte) if Magic(byte) == Magic::CLIENT_REQUEST => {
                 self.state = State::Ready;
                 Step::Continue
             }
-            Some(_) if run.reply.room() < REPLY_ROOM_MIN => Step::Wait(Next::Write {
-                room: REPLY_ROOM_MIN,
-            }),
+            Some(_) if run.reply.room() < REPLY_ROOM_MIN => Step::Write(ROOM_MIN),
             Some(_) => {
                 run.reply.raw(TEXT_REFUSED);
                 run.consumed = run.input.len();
@@ -317,21 +324,19 @@ impl<H: Handler> ServerConnection<H> {
         value_len: u32,
         run: &mut Run<'_, '_>,
     ) -> Option<Step> {
-        let head_len = header.packet_len().saturating_sub(value_len.into());
-        if head_len > u64::from(self.options.input_capacity) {
+        let rest = run.rest();
+        let head_len = packet_len(header).wrapping_sub(value_len);
+        if head_len > self.options.input_capacity {
             // Not even the key can be presented.
             return Some(self.refuse_value(Status::E2BIG, HEADER_LEN, header.body_len, run));
         }
-        let rest = run.rest();
-        let head_len = head_len as usize;
-        let Some(body) = rest.get(HEADER_LEN..head_len) else {
-            return Some(Step::Wait(Next::Read {
-                missing: head_len.saturating_sub(rest.len()) as u64,
-            }));
+        let Some(body) = rest.get(HEADER_LEN..head_len as usize) else {
+            return Some(Step::Read(head_len.saturating_sub(rest.len() as u32)));
         };
         let Some(head) = request(header, body) else {
             return Some(self.close(CloseReason::Lengths));
         };
+        let head_len = head_len as usize;
         Some(
             match handler.begin_value(&mut self.session, &head, value_len, &mut run.reply, run.now)
             {
@@ -346,9 +351,7 @@ impl<H: Handler> ServerConnection<H> {
                     };
                     Step::Continue
                 }
-                ValueStart::Whole(_)
-                    if header.packet_len() <= u64::from(self.options.input_capacity) =>
-                {
+                ValueStart::Whole(_) if packet_len(header) <= self.options.input_capacity => {
                     return None;
                 }
                 ValueStart::Whole(status) => self.refuse_value(status, head_len, value_len, run),
@@ -365,7 +368,7 @@ impl<H: Handler> ServerConnection<H> {
         )
     }
 
-    /// Answers with an error and drops what follows.
+    /// Answers with an error and drops what follows. The room for it has been seen to.
     fn refuse_value(
         &mut self,
         status: Status,
@@ -373,12 +376,8 @@ impl<H: Handler> ServerConnection<H> {
         remaining: u32,
         run: &mut Run<'_, '_>,
     ) -> Step {
-        match run.reply.error(status) {
-            Ok(()) => self.skip_after(consumed, remaining, run),
-            Err(no_room) => Step::Wait(Next::Write {
-                room: no_room.needed,
-            }),
-        }
+        let _ = run.reply.error(status);
+        self.skip_after(consumed, remaining, run)
     }
 
     /// Hands what has come of a value to the handler, and lets it answer once that was all.
@@ -406,12 +405,10 @@ impl<H: Handler> ServerConnection<H> {
             };
         }
         if remaining > 0 {
-            return Step::Wait(self.read_some(remaining));
+            return self.read_some(remaining);
         }
         if run.reply.room() < REPLY_ROOM_MIN {
-            return Step::Wait(Next::Write {
-                room: REPLY_ROOM_MIN,
-            });
+            return Step::Write(ROOM_MIN);
         }
         run.reply.begin(opcode, opaque, 0);
         let step = match handler.finish_value(&mut self.session, &mut run.reply, run.now) {
@@ -436,34 +433,34 @@ impl<H: Handler> ServerConnection<H> {
         run.consume(piece.len());
         if remaining > 0 {
             self.state = State::Skip { remaining };
-            return Step::Wait(self.read_some(remaining));
+            return self.read_some(remaining);
         }
         self.state = State::Ready;
         Step::Continue
     }
 
     /// Asks for as much of a long value as the caller's usual buffer holds.
-    fn read_some(&self, remaining: u32) -> Next {
-        Next::Read {
-            missing: u64::from(remaining.min(self.options.stream_from).max(1)),
-        }
+    fn read_some(&self, remaining: u32) -> Step {
+        Step::Read(remaining.min(self.options.stream_from).max(1))
     }
 
     fn close(&mut self, reason: CloseReason) -> Step {
         self.state = State::Closed(reason);
-        Step::Wait(Next::Close(reason))
+        Step::Close(reason)
     }
 
     /// Answers with an error and closes. The room for it has been seen to.
     #[cold]
     fn refuse(&mut self, status: Status, reason: CloseReason, run: &mut Run<'_, '_>) -> Step {
-        match run.reply.error(status) {
-            Ok(()) => self.close(reason),
-            Err(no_room) => Step::Wait(Next::Write {
-                room: no_room.needed,
-            }),
-        }
+        let _ = run.reply.error(status);
+        self.close(reason)
     }
+}
+
+/// Length of the whole packet in bytes. One that 32 bits cannot say is beyond every buffer.
+#[inline]
+fn packet_len(header: &Header) -> u32 {
+    header.body_len.saturating_add(HEADER_LEN as u32)
 }
 
 /// The first bytes of `input` that belong to the `remaining` ones, and how many then still remain.

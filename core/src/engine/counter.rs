@@ -1,7 +1,8 @@
 //! INCREMENT, DECREMENT and their quiet twins (memcached binary protocol: counters).
 
-use super::decimal::{DIGITS_MAX, Decimal};
+use super::decimal::{Decimal, TEXT_LEN_MAX};
 use super::expiration::absolute;
+use super::storage::len_u32;
 use super::{Credentials, Engine, Host, Statistics, invalid, item_len};
 use crate::handler::{Outcome, Reply};
 use crate::store::{Attributes, Key, SetMode, Shards, Store, Value};
@@ -50,7 +51,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         };
         let up = matches!(request.opcode, Opcode::INCREMENT | Opcode::INCREMENTQ);
         // memcached keeps larger items in several chunks and does not count in those.
-        let item_len_max = u64::from(self.settings.item_size_max / 2);
+        let item_len_max = self.settings.item_size_max / 2;
         let counted = self.shards.with(request.key, |store, key| {
             let planned = plan(store, key, extras.delta, up, request.cas, item_len_max, now);
             let created = matches!(planned, Plan::Missing);
@@ -141,7 +142,7 @@ fn plan<M>(
     delta: u64,
     up: bool,
     cas: u64,
-    item_len_max: u64,
+    item_len_max: u32,
     now: u32,
 ) -> Plan
 where
@@ -156,7 +157,7 @@ where
         expiration: item.expiration,
     };
     if item.value.is_empty()
-        || item_len(key.bytes().len(), item.flags, old_len as u64) > item_len_max
+        || item_len(key.bytes().len(), item.flags, len_u32(old_len)) > item_len_max
     {
         return Plan::Refuse(Status::DELTA_BADVAL);
     }
@@ -226,25 +227,30 @@ where
 fn number(value: &Value<'_>) -> Option<u64> {
     let (first, second) = value.pieces();
     let (mut part, mut negative, mut minus, mut magnitude) = (Part::Space, false, false, 0_u64);
-    for &byte in first.iter().chain(second) {
-        match (part, byte) {
-            (Part::Rest, 0) => break,
-            (Part::Rest, _) => {}
-            (Part::Space, byte) if is_space(byte) => {}
-            (Part::Space, b'-' | b'+') => {
+    'text: for piece in [first, second] {
+        for &byte in piece {
+            if byte == 0 && matches!(part, Part::Digits | Part::Rest) {
+                break 'text;
+            }
+            if part == Part::Rest {
+                // Nothing here counts but a minus.
+            } else if byte.is_ascii_digit() {
+                if magnitude > u64::MAX / 10 {
+                    return None;
+                }
+                let digit = u64::from(byte.wrapping_sub(b'0'));
+                magnitude = magnitude.wrapping_mul(10).checked_add(digit)?;
+                part = Part::Digits;
+            } else if part == Part::Space && matches!(byte, b'-' | b'+') {
                 negative = byte == b'-';
                 part = Part::Sign;
+            } else if part == Part::Sign || !is_space(byte) {
+                return None;
+            } else if part == Part::Digits {
+                part = Part::Rest;
             }
-            (_, b'0'..=b'9') => {
-                let digit = u64::from(byte.wrapping_sub(b'0'));
-                magnitude = magnitude.checked_mul(10)?.checked_add(digit)?;
-                part = Part::Digits;
-            }
-            (Part::Digits, 0) => break,
-            (Part::Digits, byte) if is_space(byte) => part = Part::Rest,
-            _ => return None,
+            minus |= byte == b'-';
         }
-        minus |= byte == b'-';
     }
     let number = if negative {
         magnitude.wrapping_neg()
@@ -256,7 +262,7 @@ fn number(value: &Value<'_>) -> Option<u64> {
 }
 
 /// Where in the text of a number the reader is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Space,
     Sign,
@@ -269,4 +275,4 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | b' ')
 }
 
-const _: () = assert!(DIGITS_MAX <= 64);
+const _: () = assert!(TEXT_LEN_MAX <= 64);

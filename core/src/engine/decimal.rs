@@ -1,46 +1,42 @@
 //! Numbers as text, without the formatting machinery of `core::fmt` and without the 64-bit division that small
 //! processors have to do by a routine: a device would pay for both in flash.
 
-/// Most digits a 64-bit number has.
-pub(super) const DIGITS_MAX: usize = 20;
+/// Most digits a 64-bit number has, and a point.
+pub(super) const TEXT_LEN_MAX: usize = 21;
 
 /// A number in decimal.
 #[derive(Clone, Copy)]
 pub(super) struct Decimal {
-    digits: [u8; DIGITS_MAX],
+    text: [u8; TEXT_LEN_MAX],
     start: usize,
 }
 
 impl Decimal {
     pub(super) fn new(number: u64) -> Decimal {
-        Decimal::padded(number, 1)
+        Decimal::with_point(number, 0)
     }
 
-    /// With zeros in front, up to `len` digits.
-    pub(super) fn padded(number: u64, len: usize) -> Decimal {
-        let mut digits = [b'0'; DIGITS_MAX];
-        let mut start = DIGITS_MAX;
+    /// With a point in front of the last `fraction_len` digits and at least one digit in front of it; none if that is 0.
+    #[inline(never)]
+    pub(super) fn with_point(number: u64, fraction_len: usize) -> Decimal {
+        let mut text = [b'.'; TEXT_LEN_MAX];
+        let mut start = TEXT_LEN_MAX;
         let mut limbs = limbs(number);
-        for digit in digits.iter_mut().rev() {
-            if limbs == [0; 4] && DIGITS_MAX.saturating_sub(start) >= len {
+        for place in text.iter_mut().rev() {
+            let len = TEXT_LEN_MAX.wrapping_sub(start);
+            if limbs == [0; 4] && len > fraction_len + usize::from(fraction_len > 0) {
                 break;
             }
-            *digit = b'0'.wrapping_add(divide_by_ten(&mut limbs));
-            start = start.saturating_sub(1);
+            if fraction_len == 0 || len != fraction_len {
+                *place = b'0'.wrapping_add(divide_by_ten(&mut limbs));
+            }
+            start = start.wrapping_sub(1);
         }
-        Decimal { digits, start }
+        Decimal { text, start }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
-        self.digits.get(self.start..).unwrap_or_default()
-    }
-
-    /// The digits in front of the last `count` ones, and those.
-    pub(super) fn split_last(&self, count: usize) -> (&[u8], &[u8]) {
-        let bytes = self.as_bytes();
-        bytes
-            .split_at_checked(bytes.len().saturating_sub(count))
-            .unwrap_or_default()
+        self.text.get(self.start..).unwrap_or_default()
     }
 }
 
@@ -86,16 +82,16 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_a_least_length() {
-        assert_eq!(Decimal::padded(12, 6).as_bytes(), b"000012");
-        assert_eq!(Decimal::padded(1_234_567, 6).as_bytes(), b"1234567");
-        assert_eq!(
-            Decimal::padded(0, 7).split_last(6),
-            (&b"0"[..], &b"000000"[..])
-        );
-        assert_eq!(
-            Decimal::padded(12_345_678, 7).split_last(6),
-            (&b"12"[..], &b"345678"[..])
-        );
+    fn a_point_stands_in_front_of_the_fraction() {
+        for (number, text) in [
+            (0, "0.000000"),
+            (7, "0.000007"),
+            (12_000_345, "12.000345"),
+            (999_999, "0.999999"),
+            (1_000_000, "1.000000"),
+            (u64::MAX, "18446744073709.551615"),
+        ] {
+            assert_eq!(Decimal::with_point(number, 6).as_bytes(), text.as_bytes());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! SASL_LIST_MECHS, SASL_AUTH, SASL_STEP (memcached binary protocol: SASL).
 
 use super::session::{Exchange, Session};
+use super::storage::len_u32;
 use super::{Credentials, Engine, Host, Statistics};
 use crate::handler::{Outcome, Reply};
 use crate::store::Shards;
@@ -28,7 +29,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         if request.key.len() > MECHANISM_LEN_MAX {
             return reply.error(Status::EINVAL).into();
         }
-        if self.are_credentials_too_large(request.value.len() as u64) {
+        if self.are_credentials_too_large(len_u32(request.value.len())) {
             return reply.error(Status::ENOMEM).into();
         }
         // Whatever comes of it, the earlier login ends here.
@@ -67,8 +68,8 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     }
 
     /// memcached holds credentials in an item of one chunk, at most half the largest item.
-    pub(super) fn are_credentials_too_large(&self, value_len: u64) -> bool {
-        value_len > u64::from(self.settings.item_size_max / 2)
+    pub(super) fn are_credentials_too_large(&self, value_len: u32) -> bool {
+        value_len > self.settings.item_size_max / 2
     }
 
     /// Judges a PLAIN message: `authzid NUL user NUL password`, where the first may be empty or the user again.

@@ -28,14 +28,17 @@ impl Default for EngineSettings {
 ///
 /// Its header, CAS, key with a NUL, flags if any, and value with a line end count: the largest value under a key of
 /// three bytes without flags is 62 bytes below the limit.
+///
+/// What 32 bits cannot say is the largest number they can.
 #[must_use]
-pub fn item_len(key_len: usize, flags: u32, value_len: u64) -> u64 {
-    const HEADER_AND_CAS: u64 = 56;
-    const NUL_AND_LINE_END: u64 = 3;
+pub fn item_len(key_len: usize, flags: u32, value_len: u32) -> u32 {
+    const HEADER_AND_CAS: u32 = 56;
+    const NUL_AND_LINE_END: u32 = 3;
     let flags_len = if flags == 0 { 0 } else { 4 };
+    let key_len = u32::try_from(key_len).unwrap_or(u32::MAX);
     value_len
+        .saturating_add(key_len)
         .saturating_add(HEADER_AND_CAS + NUL_AND_LINE_END + flags_len)
-        .saturating_add(key_len as u64)
 }
 
 #[cfg(test)]
@@ -47,5 +50,6 @@ mod tests {
         assert_eq!(item_len(3, 0, 1_048_514), 1 << 20);
         assert_eq!(item_len(3, 1, 1_048_510), 1 << 20);
         assert_eq!(item_len(250, 1, 1_048_263), 1 << 20);
+        assert_eq!(item_len(3, 0, u32::MAX - 10), u32::MAX);
     }
 }

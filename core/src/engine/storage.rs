@@ -21,7 +21,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         let Ok(StoreExtras { flags, expiration }) = StoreExtras::parse(request.extras) else {
             return invalid(reply);
         };
-        if self.is_too_large(request.key.len(), flags, request.value.len() as u64) {
+        if self.is_too_large(request.key.len(), flags, len_u32(request.value.len())) {
             return self.refuse_too_large(mode, request.key, reply, now);
         }
         let attributes = Attributes {
@@ -48,11 +48,11 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         reply: &mut Reply<'_>,
         now: u32,
     ) -> Outcome {
-        let value_len = request.value.len() as u64;
+        let value_len = len_u32(request.value.len());
         if self.is_too_large(request.key.len(), 0, value_len) {
             return self.refuse_too_large(mode, request.key, reply, now);
         }
-        let item_size_max = u64::from(self.settings.item_size_max);
+        let item_size_max = self.settings.item_size_max;
         let stored = self.shards.with(request.key, |store, key| {
             let Some(old) = store.peek(key, now) else {
                 return Err(SetError::NotStored);
@@ -60,7 +60,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             if request.cas != 0 && request.cas != old.cas {
                 return Err(SetError::Exists);
             }
-            let joined_len = value_len.saturating_add(old.value.len() as u64);
+            let joined_len = value_len.saturating_add(len_u32(old.value.len()));
             if item_len(request.key.len(), old.flags, joined_len) > item_size_max {
                 return Err(SetError::NotStored);
             }
@@ -80,8 +80,8 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         self.answer_stored(0, stored, reply)
     }
 
-    pub(super) fn is_too_large(&self, key_len: usize, flags: u32, value_len: u64) -> bool {
-        item_len(key_len, flags, value_len) > u64::from(self.settings.item_size_max)
+    pub(super) fn is_too_large(&self, key_len: usize, flags: u32, value_len: u32) -> bool {
+        item_len(key_len, flags, value_len) > self.settings.item_size_max
     }
 
     /// Answers a store that came to a decision; `cas` is the CAS asked for, if that counts.
@@ -157,4 +157,9 @@ pub(super) fn is_hopeless(error: ReserveError) -> bool {
         error,
         ReserveError::TooLarge { .. } | ReserveError::KeyLength { .. }
     )
+}
+
+/// A length that the wire says in 32 bits; one that does not fit is too large for every limit.
+pub(super) fn len_u32(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -4,8 +4,8 @@ use super::expiration::absolute;
 use super::get::{miss, send_item};
 use super::{Credentials, Engine, Host, Statistics, invalid};
 use crate::handler::{Outcome, Reply};
-use crate::store::Shards;
-use crate::wire::{HEADER_LEN, Opcode, Request, Status, extras::TouchExtras};
+use crate::store::{Shards, Value};
+use crate::wire::{HEADER_LEN, Opcode, Request, extras::TouchExtras};
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     /// Sets the expiration. TOUCH answers with the flags alone, the others like the gets; all count as touches.
@@ -24,32 +24,21 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         let with_value = request.opcode != Opcode::TOUCH;
         let echo = if with_key { request.key } else { &[] };
         let found = self.shards.with(request.key, |store, key| {
-            if with_value {
-                // An expiration in the past would make the item missing when called again: the room comes first.
-                let item = store.peek(key, now)?;
-                let body_len = TouchExtras::LEN
-                    .saturating_add(echo.len())
-                    .saturating_add(item.value.len());
-                let needed = HEADER_LEN.saturating_add(body_len);
-                if needed > reply.room() {
-                    return Some(Outcome::NeedOutput(needed));
-                }
+            // An expiration in the past would make the item missing when called again: the room comes first.
+            let item = store.peek(key, now)?;
+            let value_len = if with_value { item.value.len() } else { 0 };
+            let body_len = TouchExtras::LEN
+                .saturating_add(echo.len())
+                .saturating_add(value_len);
+            let needed = HEADER_LEN.saturating_add(body_len);
+            if needed > reply.room() {
+                return Some(Outcome::NeedOutput(needed));
             }
-            let item = store.touch(key, expiration, now)?;
-            if with_value {
-                return Some(send_item(&item, echo, reply));
+            let mut item = store.touch(key, expiration, now)?;
+            if !with_value {
+                item.value = Value::default();
             }
-            Some(
-                reply
-                    .send_status(
-                        Status::SUCCESS,
-                        &item.flags.to_be_bytes(),
-                        &[],
-                        &[],
-                        item.cas,
-                    )
-                    .into(),
-            )
+            Some(send_item(&item, echo, reply))
         });
         let (counter, outcome) = match found {
             Some(outcome) => (&mut self.statistics.touch_hits, outcome),

@@ -40,7 +40,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 self.begin_store(SetMode::Replace, session, head, value_len, reply, now)
             }
             O::APPEND | O::APPENDQ | O::PREPEND | O::PREPENDQ => {
-                if self.is_too_large(head.key.len(), 0, value_len.into()) {
+                if self.is_too_large(head.key.len(), 0, value_len) {
                     return skip(self.refuse_too_large(SetMode::Append, head.key, reply, now));
                 }
                 ValueStart::Whole(Status::E2BIG)
@@ -65,7 +65,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         let Ok(StoreExtras { flags, expiration }) = StoreExtras::parse(head.extras) else {
             return skip(reply.error(Status::EINVAL).into());
         };
-        if self.is_too_large(head.key.len(), flags, value_len.into()) {
+        if self.is_too_large(head.key.len(), flags, value_len) {
             return skip(self.refuse_too_large(mode, head.key, reply, now));
         }
         let attributes = Attributes {
@@ -105,7 +105,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         if head.key.len() > MECHANISM_LEN_MAX {
             return skip(reply.error(Status::EINVAL).into());
         }
-        if self.are_credentials_too_large(value_len.into()) {
+        if self.are_credentials_too_large(value_len) {
             return skip(reply.error(Status::ENOMEM).into());
         }
         ValueStart::Whole(Status::AUTH_ERROR)

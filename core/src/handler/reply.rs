@@ -143,7 +143,8 @@ impl<'a> Reply<'a> {
     ///
     /// # Errors
     /// [`NoRoom`] when the output cannot take it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(not(target_pointer_width = "32"), inline)]
     pub fn send_status(
         &mut self,
         status: Status,
@@ -180,7 +181,10 @@ impl<'a> Reply<'a> {
     }
 
     /// Sends all but the value, and returns the place of the value in the output.
-    #[inline]
+    ///
+    /// Servers have it in the path of every hit, devices have it once in their flash.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(not(target_pointer_width = "32"), inline)]
     fn send_head(
         &mut self,
         status: Status,
@@ -217,7 +221,8 @@ impl<'a> Reply<'a> {
         *head = header.to_bytes().map_err(|_| no_room)?;
         fill(extras_space, extras);
         fill(key_space, key);
-        self.written = self.written.saturating_add(needed);
+        // Not beyond the output, which has been found long enough.
+        self.written = self.written.wrapping_add(needed);
         Ok(value_space)
     }
 

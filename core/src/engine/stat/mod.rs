@@ -11,6 +11,32 @@ use crate::store::{Shards, StoreStatistics};
 use crate::wire::{Request, Status};
 use writer::{Writer, send};
 
+/// What a STAT command can ask for.
+#[derive(Clone, Copy)]
+enum Group {
+    General,
+    Items,
+    Slabs,
+    Sizes,
+    DetailDump,
+    DetailSwitch,
+    Reset,
+    Settings,
+}
+
+/// The keys of the groups, and whether the start of a key is enough.
+const GROUPS: [(&[u8], bool, Group); 9] = [
+    (b"", false, Group::General),
+    (b"items", false, Group::Items),
+    (b"slabs", false, Group::Slabs),
+    (b"sizes", false, Group::Sizes),
+    (b"detail dump", false, Group::DetailDump),
+    (b"detail on", false, Group::DetailSwitch),
+    (b"detail off", false, Group::DetailSwitch),
+    (b"reset", true, Group::Reset),
+    (b"settings", true, Group::Settings),
+];
+
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     /// Answers with a group of values. `reset`, `settings` and `detail` are known by the start of the key, as at
     /// memcached.
@@ -23,21 +49,30 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         reply: &mut Reply<'_>,
         now: u32,
     ) -> Outcome {
+        let is_group = |(name, by_start, _): &&(&[u8], bool, Group)| {
+            if *by_start {
+                request.key.starts_with(name)
+            } else {
+                request.key == *name
+            }
+        };
+        let Some((_, _, group)) = GROUPS.iter().find(is_group) else {
+            return reply.error(Status::KEY_ENOENT).into();
+        };
         let mut writer = Writer::new(reply);
-        match request.key {
-            b"" => self.write_general(&mut writer, now),
-            b"items" => other::write_items(&mut writer, &self.store_statistics()),
-            b"slabs" => other::write_slabs(&mut writer, &self.store_statistics()),
-            b"sizes" => {
+        match group {
+            Group::General => self.write_general(&mut writer, now),
+            Group::Items => other::write_items(&mut writer, &self.store_statistics()),
+            Group::Slabs => other::write_slabs(&mut writer, &self.store_statistics()),
+            Group::Sizes => {
                 send! { writer, "sizes_status": text("disabled"), }
             }
-            b"detail dump" => {
+            Group::DetailDump => {
                 send! { writer, "detailed": text("END\r\n"), }
             }
-            b"detail on" | b"detail off" => {}
-            group if group.starts_with(b"reset") => self.reset_statistics(),
-            group if group.starts_with(b"settings") => self.write_settings(&mut writer),
-            _ => return reply.error(Status::KEY_ENOENT).into(),
+            Group::DetailSwitch => {}
+            Group::Reset => self.reset_statistics(),
+            Group::Settings => self.write_settings(&mut writer),
         }
         writer.finish()
     }

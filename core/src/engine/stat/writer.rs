@@ -52,16 +52,7 @@ impl<'r, 'o> Writer<'r, 'o> {
     /// Seconds with six digits behind a point.
     #[inline(never)]
     pub(super) fn seconds(&mut self, us: u64) {
-        let us = Decimal::padded(us, 7);
-        let (seconds, rest) = us.split_last(6);
-        let mut text = [b'.'; 24];
-        let value = text.iter_mut().zip(seconds.iter().chain(b".").chain(rest));
-        let mut len = 0;
-        for (place, byte) in value {
-            *place = *byte;
-            len += 1;
-        }
-        self.bytes(text.get(..len).unwrap_or_default());
+        self.bytes(Decimal::with_point(us, 6).as_bytes());
     }
 
     /// A text.
