@@ -6,6 +6,7 @@
 
 mod footprint;
 mod panics;
+mod sources;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -35,6 +36,8 @@ const VARIANTS: [(&str, &str); 4] = [
 struct Row {
     title: &'static str,
     footprint: Footprint,
+    /// Bytes by source function, if asked for.
+    sources: Vec<(String, u64)>,
     /// The panic paths, if there are any.
     panics: Option<String>,
 }
@@ -47,6 +50,9 @@ pub(crate) struct Options {
     /// Prints the largest functions of each variant, this many
     #[arg(long, default_value_t = 0)]
     functions: usize,
+    /// Prints the source functions of each variant with the most code, inlined copies included, this many
+    #[arg(long, default_value_t = 0)]
+    sources: usize,
     /// Leaves out the builds of core for the other targets
     #[arg(long)]
     only_size: bool,
@@ -126,22 +132,26 @@ fn measure(
     title: &'static str,
     options: &Options,
 ) -> Result<Row> {
-    match link(toolchain, feature, options) {
-        Ok(file) => Ok(Row {
-            title,
-            footprint: Footprint::read(&file)?,
-            panics: None,
-        }),
+    let (file, panics) = match link(toolchain, feature, options) {
+        Ok(file) => (file, None),
         Err(error) if error.to_string().contains("memlet_must_not_panic") => {
             let file = link(toolchain, &format!("{feature},panics-linked"), options)?;
-            Ok(Row {
-                title,
-                footprint: Footprint::read(&file)?,
-                panics: Some(panics::describe(&file)?),
-            })
+            let panics = panics::describe(&file)?;
+            (file, Some(panics))
         }
-        Err(error) => Err(error),
-    }
+        Err(error) => return Err(error),
+    };
+    let sources = if options.sources > 0 {
+        sources::by_function(&file)?
+    } else {
+        Vec::new()
+    };
+    Ok(Row {
+        title,
+        footprint: Footprint::read(&file)?,
+        sources,
+        panics,
+    })
 }
 
 fn link(toolchain: &Toolchain, features: &str, options: &Options) -> Result<PathBuf> {
@@ -188,6 +198,7 @@ fn print_table(toolchain: &Toolchain, rows: &[Row], options: &Options) -> Result
         title,
         footprint,
         panics,
+        ..
     } in rows
     {
         let panics = if panics.is_some() {
@@ -208,6 +219,13 @@ fn print_table(toolchain: &Toolchain, rows: &[Row], options: &Options) -> Result
     println!(
         "panics: none if the probe links with a panic handler that calls a function that does not exist\n"
     );
+    for row in rows.iter().filter(|_| options.sources > 0) {
+        println!("{}, by source function:", row.title);
+        for (name, size) in row.sources.iter().take(options.sources) {
+            println!("{size:>8} {name}");
+        }
+        println!();
+    }
     for row in rows.iter().filter(|_| options.functions > 0) {
         println!("{}, functions by part, then the largest:", row.title);
         for (name, size) in row.footprint.parts() {
