@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌────────────── readable ──────────────┐
 //!            ▼                                      │
-//!   Idle: nothing kept, or part of a request ──▶ a turn: read once, execute all, write once
+//!   Idle: nothing kept, or part of a request ──▶ a turn: read once, execute all; then write once
 //!            ▲                                      │
 //!            │ written                              ├─ the socket takes no more ─▶ Blocked: neither read nor execute
 //!            └───────── writable ◀──────────────────┤
@@ -15,6 +15,7 @@
 //! idle one costs a few hundred bytes.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{fmt, mem};
 
@@ -42,6 +43,8 @@ const SHARED_INPUT_MAX: usize = 16 << 10;
 pub(super) struct Buffers {
     input: Box<[u8]>,
     output: Vec<u8>,
+    /// Bytes at the front of the output that are answers of turns which have not been settled yet.
+    held: usize,
 }
 
 impl Buffers {
@@ -49,7 +52,29 @@ impl Buffers {
         Buffers {
             input: vec![0; INPUT_LEN].into(),
             output: vec![0; OUTPUT_LEN],
+            held: 0,
         }
+    }
+
+    /// Whether the answers of more turns should wait until those held are sent.
+    #[inline]
+    pub(super) fn is_half_full(&self) -> bool {
+        self.held >= OUTPUT_LEN / 2
+    }
+
+    /// Forgets the answers of turns, which are all settled.
+    #[inline]
+    pub(super) fn release(&mut self) {
+        self.held = 0;
+        if self.output.len() > OUTPUT_KEPT_MAX {
+            self.output = vec![0; OUTPUT_LEN];
+        }
+    }
+
+    /// The answers of a turn.
+    #[inline]
+    pub(super) fn answers(&self, range: Range<usize>) -> &[u8] {
+        &self.output[range]
     }
 
     /// Reads and forgets what a peer still says.
@@ -64,7 +89,7 @@ pub(super) struct Context<'a, H, P> {
     pub(super) buffers: &'a mut Buffers,
     /// Unix time in seconds.
     pub(super) now: u32,
-    /// Called before answers leave, so that whoever has read one finds it counted.
+    /// Called before answers leave in the middle of a turn, so that whoever has read one finds it counted.
     pub(super) publish: P,
 }
 
@@ -201,12 +226,37 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         self.progressed
     }
 
-    /// Does all there is to do: sends, then reads, executes and answers what has arrived.
-    pub(super) fn turn<P: FnMut(&mut H)>(&mut self, context: &mut Context<'_, H, P>) -> Turn {
+    /// Does all there is to do but to send the last answers: sends what is kept, then reads, executes and answers what
+    /// has arrived.
+    ///
+    /// The answers lie in the buffers at the returned range. Unless that is empty, [`settle`](Connection::settle) has to
+    /// follow before anything else is done with the connection.
+    pub(super) fn turn<P: FnMut(&mut H)>(
+        &mut self,
+        context: &mut Context<'_, H, P>,
+    ) -> (Turn, Range<usize>) {
         self.progressed = false;
         let mut budget = TURN_LEN;
-        match self.try_turn(context, &mut budget) {
+        let start = context.buffers.held;
+        let turn = match self.try_turn(context, &mut budget) {
             Ok(turn) => turn,
+            Err(error) => Turn::Closed(Closed::Transport(error)),
+        };
+        (turn, start..context.buffers.held)
+    }
+
+    /// Sends the answers of a turn; what the socket does not take is kept. Returns how the turn has ended then.
+    pub(super) fn settle(&mut self, turn: Turn, answers: &[u8]) -> Turn {
+        match self.send_or_keep(answers) {
+            Ok(true) => turn,
+            Ok(false) => match turn {
+                Turn::Closed(Closed::Protocol(reason)) => {
+                    self.closing = Some(reason);
+                    Turn::Blocked
+                }
+                Turn::Closed(closed) => Turn::Closed(closed),
+                Turn::Idle | Turn::Again | Turn::Blocked => Turn::Blocked,
+            },
             Err(error) => Turn::Closed(Closed::Transport(error)),
         }
     }
@@ -314,83 +364,77 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         Ok(turn)
     }
 
-    /// Lets the machine execute `input`, and writes its answers. Returns how much of the input is done with.
+    /// Lets the machine execute `input`. Its answers are held in the output buffer; those that do not fit are sent.
+    /// Returns how much of the input is done with.
     fn execute<P: FnMut(&mut H)>(
         &mut self,
         input: &[u8],
         context: &mut Context<'_, H, P>,
         budget: &mut usize,
     ) -> io::Result<(usize, Option<Turn>)> {
+        let start = context.buffers.held;
         let mut consumed = 0;
-        let mut written = 0;
+        let mut end = start;
         self.backlog = false;
         loop {
             let (machine, handler, now) = (&mut self.machine, &mut *context.handler, context.now);
-            let (rest, room) = (&input[consumed..], &mut context.buffers.output[written..]);
+            let (rest, room) = (&input[consumed..], &mut context.buffers.output[end..]);
             // A handler's fault costs the connection that met it, and no other.
             let progress = catch_unwind(AssertUnwindSafe(|| {
                 machine.handle_input(handler, rest, room, now)
             }));
             let Ok(progress) = progress else {
+                context.buffers.held = end;
                 return Ok((consumed, Some(Turn::Closed(Closed::Panicked))));
             };
             consumed += progress.consumed;
-            written += progress.written;
+            end += progress.written;
             self.progressed |= progress.consumed > 0 || progress.written > 0;
             match progress.next {
                 Next::Read { missing } => {
                     self.missing = missing;
-                    let sent = self.answer(written, context, budget)?;
-                    return Ok((consumed, (!sent).then_some(Turn::Blocked)));
+                    context.buffers.held = end;
+                    let turn = if self.readable {
+                        Turn::Again
+                    } else {
+                        Turn::Idle
+                    };
+                    // Answers leave before more is read: a peer may wait for them.
+                    return Ok((consumed, (end > start).then_some(turn)));
                 }
                 Next::Close(reason) => {
-                    self.closing = Some(reason);
-                    let sent = self.answer(written, context, budget)?;
-                    return Ok((consumed, (!sent).then_some(Turn::Blocked)));
+                    context.buffers.held = end;
+                    return Ok((consumed, Some(Turn::Closed(Closed::Protocol(reason)))));
                 }
                 // An answer in parts goes on where it stopped.
-                Next::Write { room } if room <= context.buffers.output.len() - written => {}
+                Next::Write { room } if room <= context.buffers.output.len() - end => {}
                 Next::Write { room } => {
-                    let sent = self.answer(written, context, budget)?;
-                    written = 0;
+                    *budget = budget.saturating_sub(end - start);
+                    (context.publish)(context.handler);
+                    let sent = self.send_or_keep(&context.buffers.output[start..end])?;
                     if !sent || *budget == 0 {
                         self.backlog = true;
-                        return Ok((
-                            consumed,
-                            Some(if sent { Turn::Again } else { Turn::Blocked }),
-                        ));
+                        let turn = if sent { Turn::Again } else { Turn::Blocked };
+                        return Ok((consumed, Some(turn)));
                     }
-                    if context.buffers.output.len() < room {
-                        context.buffers.output.resize(room.max(REPLY_ROOM_MIN), 0);
+                    end = start;
+                    let needed = start + room.max(REPLY_ROOM_MIN);
+                    if context.buffers.output.len() < needed {
+                        context.buffers.output.resize(needed, 0);
                     }
                 }
             }
         }
     }
 
-    /// Sends the first `len` bytes of the output buffer; what the socket does not take is kept. Returns whether it took
-    /// all.
-    fn answer<P: FnMut(&mut H)>(
-        &mut self,
-        len: usize,
-        context: &mut Context<'_, H, P>,
-        budget: &mut usize,
-    ) -> io::Result<bool> {
-        *budget = budget.saturating_sub(len);
-        if len == 0 {
-            return Ok(true);
-        }
-        (context.publish)(context.handler);
-        let bytes = &context.buffers.output[..len];
-        let sent = send(&mut self.stream, bytes)?;
-        if sent < len {
-            self.output = bytes[sent..].to_vec();
+    /// Sends `answers`; what the socket does not take is kept. Returns whether it took all.
+    fn send_or_keep(&mut self, answers: &[u8]) -> io::Result<bool> {
+        let sent = send(&mut self.stream, answers)?;
+        if sent < answers.len() {
+            self.output = answers[sent..].to_vec();
             self.output_sent = 0;
         }
-        if context.buffers.output.len() > OUTPUT_KEPT_MAX {
-            context.buffers.output = vec![0; OUTPUT_LEN];
-        }
-        Ok(sent == len)
+        Ok(sent == answers.len())
     }
 
     /// Sends what is kept; returns whether nothing is left.

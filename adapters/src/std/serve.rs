@@ -75,12 +75,14 @@ pub fn serve<S: Read + Write, H: Handler>(stream: S, handler: &mut H) -> Result<
     let mut connection = Connection::new(stream, &ConnectionOptions::default());
     let closed = loop {
         connection.handle_readable(false);
-        let turn = connection.turn(&mut Context {
+        let (turn, answers) = connection.turn(&mut Context {
             handler: &mut *handler,
             buffers: &mut buffers,
             now: clock.now(),
             publish: |_: &mut H| {},
         });
+        let turn = connection.settle(turn, buffers.answers(answers));
+        buffers.release();
         match turn {
             Turn::Idle if !connection.is_starved() => {}
             Turn::Again => {}
