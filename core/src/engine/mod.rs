@@ -184,8 +184,8 @@ impl<S: Shards, H: Host, C: Credentials> Handler for Engine<S, H, C> {
             O::SET | O::SETQ => self.store(SetMode::Set, request, reply, now),
             O::ADD | O::ADDQ => self.store(SetMode::Add, request, reply, now),
             O::REPLACE | O::REPLACEQ => self.store(SetMode::Replace, request, reply, now),
-            O::APPEND | O::APPENDQ => self.join(SetMode::Append, request, reply, now),
-            O::PREPEND | O::PREPENDQ => self.join(SetMode::Prepend, request, reply, now),
+            O::APPEND | O::APPENDQ => self.store(SetMode::Append, request, reply, now),
+            O::PREPEND | O::PREPENDQ => self.store(SetMode::Prepend, request, reply, now),
             O::DELETE | O::DELETEQ => self.delete(request, reply, now),
             O::INCREMENT | O::INCREMENTQ | O::DECREMENT | O::DECREMENTQ => {
                 self.count(request, reply, now)

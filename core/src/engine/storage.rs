@@ -3,14 +3,13 @@
 use super::expiration::absolute;
 use super::{Credentials, Engine, Host, Statistics, invalid, item_len};
 use crate::handler::{Outcome, Reply};
-use crate::store::{Attributes, ReserveError, SetError, SetMode, Shards};
+use crate::store::{Attributes, Item, ReserveError, SetError, SetMode, Shards};
 use crate::wire::{Request, Status, extras::StoreExtras};
 
 const OUT_OF_MEMORY: &str = "Out of memory allocating item";
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
-    /// SET, ADD, REPLACE.
-    #[inline]
+    /// All five. What APPEND or PREPEND would make too large is not stored, and the old value stays.
     pub(super) fn store(
         &mut self,
         mode: SetMode,
@@ -18,10 +17,17 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         reply: &mut Reply<'_>,
         now: u32,
     ) -> Outcome {
-        let Ok(StoreExtras { flags, expiration }) = StoreExtras::parse(request.extras) else {
-            return invalid(reply);
-        };
-        if self.is_too_large(request.key.len(), flags, len_u32(request.value.len())) {
+        let joins = matches!(mode, SetMode::Append | SetMode::Prepend);
+        let mut extras = StoreExtras::default();
+        if !joins {
+            match StoreExtras::parse(request.extras) {
+                Ok(found) => extras = found,
+                Err(_) => return invalid(reply),
+            }
+        }
+        let StoreExtras { flags, expiration } = extras;
+        let value_len = len_u32(request.value.len());
+        if self.is_too_large(request.key.len(), flags, value_len) {
             return self.refuse_too_large(mode, request.key, reply, now);
         }
         let attributes = Attributes {
@@ -29,55 +35,28 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             expiration: absolute(expiration, now),
         };
         let cas = request.cas;
+        let item_size_max = self.settings.item_size_max;
         let stored = self.shards.with(request.key, |store, key| {
+            let is_beyond = |old: Item<'_>| {
+                let joined_len = value_len.saturating_add(len_u32(old.value.len()));
+                (cas == 0 || cas == old.cas)
+                    && item_len(request.key.len(), old.flags, joined_len) > item_size_max
+            };
+            if joins && store.peek(key, now).is_some_and(is_beyond) {
+                return Err(SetError::NotStored);
+            }
             store.set(mode, key, request.value, attributes, cas, now)
         });
         match stored {
+            Err(SetError::TooLarge { .. }) if joins => {
+                self.answer_stored(0, Err(SetError::NotStored), reply)
+            }
             // The store's own limit is below the engine's.
             Err(SetError::TooLarge { .. }) => self.refuse_too_large(mode, request.key, reply, now),
             Err(SetError::Full) => self.refuse_no_memory(mode, request.key, reply, now),
-            stored => self.answer_stored(cas, stored, reply),
+            // memcached counts a CAS only for SET, ADD and REPLACE.
+            stored => self.answer_stored(if joins { 0 } else { cas }, stored, reply),
         }
-    }
-
-    /// APPEND, PREPEND. What would make the item too large is not stored, and the old value stays.
-    pub(super) fn join(
-        &mut self,
-        mode: SetMode,
-        request: &Request<'_>,
-        reply: &mut Reply<'_>,
-        now: u32,
-    ) -> Outcome {
-        let value_len = len_u32(request.value.len());
-        if self.is_too_large(request.key.len(), 0, value_len) {
-            return self.refuse_too_large(mode, request.key, reply, now);
-        }
-        let item_size_max = self.settings.item_size_max;
-        let stored = self.shards.with(request.key, |store, key| {
-            let Some(old) = store.peek(key, now) else {
-                return Err(SetError::NotStored);
-            };
-            if request.cas != 0 && request.cas != old.cas {
-                return Err(SetError::Exists);
-            }
-            let joined_len = value_len.saturating_add(len_u32(old.value.len()));
-            if item_len(request.key.len(), old.flags, joined_len) > item_size_max {
-                return Err(SetError::NotStored);
-            }
-            match store.set(
-                mode,
-                key,
-                request.value,
-                Attributes::default(),
-                request.cas,
-                now,
-            ) {
-                Err(SetError::TooLarge { .. }) => Err(SetError::NotStored),
-                stored => stored,
-            }
-        });
-        // memcached counts a CAS only for SET, ADD and REPLACE.
-        self.answer_stored(0, stored, reply)
     }
 
     pub(super) fn is_too_large(&self, key_len: usize, flags: u32, value_len: u32) -> bool {
