@@ -14,7 +14,7 @@ const ROOM_MIN: u32 = REPLY_ROOM_MIN as u32;
 
 /// The server's side of one connection; see the [module](super) for the order of calls.
 ///
-/// It holds no buffer and takes some 50 bytes beside the handler's session.
+/// It holds no buffer and takes some 40 bytes beside the handler's session.
 #[derive(Debug)]
 pub struct ServerConnection<H: Handler> {
     session: H::Session,
