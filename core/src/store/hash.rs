@@ -1,7 +1,6 @@
 //! The keyed hash of a key, computed once per request.
 
-use siphasher::sip::SipHasher13;
-
+use super::bytes::copy_front;
 use super::item::Value;
 
 /// The longest key in bytes (memcached binary protocol: limits).
@@ -26,7 +25,24 @@ impl Seed {
     #[must_use]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
         let [key_0, key_1] = self.0;
-        SipHasher13::new_with_keys(key_0, key_1).hash(bytes)
+        let mut state = State([
+            key_0 ^ 0x736f_6d65_7073_6575,
+            key_1 ^ 0x646f_7261_6e64_6f6d,
+            key_0 ^ 0x6c79_6765_6e65_7261,
+            key_1 ^ 0x7465_6462_7974_6573,
+        ]);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            state.absorb(u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        copy_front(rest, &mut last);
+        state.absorb(u64::from_le_bytes(last) | (bytes.len() as u64) << 56);
+        state.0[2] ^= 0xff;
+        for _ in 0..3 {
+            state.round();
+        }
+        state.0.into_iter().fold(0, |hash, part| hash ^ part)
     }
 
     /// The same for a key that lies in the store.
@@ -44,6 +60,32 @@ impl Seed {
         let mut bytes = [0; KEY_LEN_MAX];
         let len = key.copy_to(&mut bytes);
         self.hash(bytes.get(..len).unwrap_or_default())
+    }
+}
+
+/// The four words of SipHash.
+struct State([u64; 4]);
+
+impl State {
+    fn absorb(&mut self, word: u64) {
+        self.0[3] ^= word;
+        self.round();
+        self.0[0] ^= word;
+    }
+
+    fn round(&mut self) {
+        let [mut a, mut b, mut c, mut d] = self.0;
+        a = a.wrapping_add(b);
+        c = c.wrapping_add(d);
+        b = b.rotate_left(13) ^ a;
+        d = d.rotate_left(16) ^ c;
+        a = a.rotate_left(32);
+        c = c.wrapping_add(b);
+        a = a.wrapping_add(d);
+        b = b.rotate_left(17) ^ c;
+        d = d.rotate_left(21) ^ a;
+        c = c.rotate_left(32);
+        self.0 = [a, b, c, d];
     }
 }
 

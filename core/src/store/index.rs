@@ -58,10 +58,11 @@ impl Index {
     /// The two buckets of a key in an index of `buckets` buckets.
     #[inline]
     pub(super) fn pair(&self, hash: u64) -> Pair {
-        [
-            self.fold(hash as u32),
-            self.fold((hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32),
-        ]
+        // Bits that neither chose the shard nor, for as many buckets as a large shard has, the first bucket or the tag.
+        let mixed = ((hash >> 16) as u32)
+            .wrapping_mul(0x9e37_79b9)
+            .rotate_right(6);
+        [self.fold(hash as u32), self.fold(mixed)]
     }
 
     #[inline]
@@ -172,22 +173,14 @@ impl Index {
         self.buckets.wrapping_mul(BUCKET_LEN)
     }
 
-    /// Whether the index should have one bucket more.
+    /// Whether the index should have one bucket more: 85 of 100 slots are taken.
     pub(super) fn is_crowded(&self) -> bool {
-        self.is_fuller_than(85)
+        self.items > self.buckets.saturating_mul(11)
     }
 
-    /// Whether the index could do with one bucket less.
+    /// Whether the index could do with one bucket less: then no more than 82 of 100 slots are taken.
     pub(super) fn is_sparse(&self) -> bool {
-        let smaller = Index {
-            buckets: self.buckets.saturating_sub(1),
-            ..*self
-        };
-        smaller.buckets >= BUCKETS_MIN && !smaller.is_fuller_than(82)
-    }
-
-    pub(super) fn is_fuller_than(&self, percent: u64) -> bool {
-        u64::from(self.items) * 100 > u64::from(self.buckets) * (u64::from(SLOTS) * percent)
+        self.buckets > BUCKETS_MIN && self.items < (self.buckets - 1).saturating_mul(32) / 3
     }
 
     /// The bucket that is split when there are `buckets` buckets and one more comes.

@@ -76,22 +76,6 @@ impl<'a> Value<'a> {
         (self.first, self.second)
     }
 
-    #[cold]
-    fn is_same_in_pieces(&self, other: &Value<'_>) -> bool {
-        let [short, long] = if self.first.len() <= other.first.len() {
-            [self, other]
-        } else {
-            [other, self]
-        };
-        let Some((front, middle)) = long.first.split_at_checked(short.first.len()) else {
-            return false;
-        };
-        let Some((second_front, second_back)) = short.second.split_at_checked(middle.len()) else {
-            return false;
-        };
-        front == short.first && middle == second_front && second_back == long.second
-    }
-
     /// Copies as much as fits to the front of `out` and returns how many bytes that was.
     pub fn copy_to(&self, out: &mut [u8]) -> usize {
         let first = copy_front(self.first, out);
@@ -101,6 +85,7 @@ impl<'a> Value<'a> {
 }
 
 impl PartialEq<[u8]> for Value<'_> {
+    #[inline]
     fn eq(&self, other: &[u8]) -> bool {
         match other.split_at_checked(self.first.len()) {
             Some((front, back)) => front == self.first && back == self.second,
@@ -108,16 +93,3 @@ impl PartialEq<[u8]> for Value<'_> {
         }
     }
 }
-
-/// The same bytes, wherever they are split.
-impl PartialEq for Value<'_> {
-    #[inline]
-    fn eq(&self, other: &Value<'_>) -> bool {
-        if self.second.is_empty() && other.second.is_empty() {
-            return self.first == other.first;
-        }
-        self.is_same_in_pieces(other)
-    }
-}
-
-impl Eq for Value<'_> {}

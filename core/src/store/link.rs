@@ -2,10 +2,7 @@
 
 use super::bytes::{clear, load_u32, store_u32};
 use super::index::{BUCKET_LEN, Index, Pair, SLOTS};
-use super::operation::Operation;
-
-/// How far the index may be behind before an operation adds two buckets.
-const CROWDED_VERY_PERCENT: u64 = 93;
+use super::operation::{Found, Operation};
 
 /// How many buckets an operation adds at most to find a free slot; only in an index of very few buckets does an item
 /// need that.
@@ -16,9 +13,6 @@ impl Operation<'_> {
     pub(super) fn tend_index(&mut self) {
         if self.state.index.is_crowded() {
             self.grow_index();
-            if self.state.index.is_fuller_than(CROWDED_VERY_PERCENT) {
-                self.grow_index();
-            }
         } else if self.state.index.is_sparse() {
             self.shrink_index();
         }
@@ -47,7 +41,8 @@ impl Operation<'_> {
             }
             self.grow_index();
         }
-        self.evict_from(self.state.index.pair(hash))
+        let [bucket, _] = self.state.index.pair(hash);
+        self.evict_from(bucket)
     }
 
     /// Makes a slot free in one of two full buckets, by moving one or two items.
@@ -105,32 +100,20 @@ impl Operation<'_> {
         Some(self.hash_at(log, at, &log.header(self.memory, at)?))
     }
 
-    /// Evicts the least visited item of two full buckets.
-    fn evict_from(&mut self, pair: Pair) -> u32 {
-        let index = self.state.index;
-        let slots = || {
-            pair.into_iter()
-                .flat_map(|bucket| (0..SLOTS).map(move |slot| index.slot_at(bucket, slot)))
-        };
-        let visits = |slot: &u32| {
-            let at = index.position(load_u32(self.memory, *slot))?;
-            let log = self.state.log_of(at);
-            Some((log.header(self.memory, at)?.visits(), at))
-        };
-        let victim = slots().min_by_key(visits).unwrap_or_default();
-        if let Some(at) = index.position(load_u32(self.memory, victim)) {
-            let log = self.state.log_of(at);
-            let header = log.header(self.memory, at);
-            let len = header.map_or(0, |header| header.record_len());
-            self.unlink(victim, len);
-            if let Some(header) = header {
-                self.count_eviction(&header);
-                self.state.counters.evicted_index =
-                    self.state.counters.evicted_index.wrapping_add(1);
-                self.bury(at, len);
-            }
+    /// Evicts an item of a full bucket.
+    #[cold]
+    fn evict_from(&mut self, bucket: u32) -> u32 {
+        let slot = self.state.index.slot_at(bucket, 0);
+        let at = self.state.index.position(load_u32(self.memory, slot));
+        let header = at.and_then(|at| self.state.log_of(at).header(self.memory, at));
+        if let (Some(at), Some(header)) = (at, header) {
+            self.count_eviction(&header);
+            self.state.counters.evicted_index = self.state.counters.evicted_index.wrapping_add(1);
+            self.remove(&Found { slot, at, header });
+        } else {
+            self.unlink(slot, 0);
         }
-        victim
+        slot
     }
 
     /// Adds a bucket, if the main log can spare the room, and moves to it what belongs there.

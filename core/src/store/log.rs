@@ -132,24 +132,20 @@ impl Log {
 
     /// Whether the record at `at` has this key.
     #[inline]
-    pub(super) fn has_key(&self, memory: &[u8], at: u32, key: Value<'_>) -> bool {
-        let (bytes, rest) = key.pieces();
-        let record = memory
+    pub(super) fn has_key(&self, memory: &[u8], at: u32, key: &[u8]) -> bool {
+        if let Some([key_len, control]) = memory
             .get(at as usize..self.end as usize)
-            .unwrap_or_default();
-        if let (Some([key_len, control]), true) = (record.first_chunk(), rest.is_empty()) {
-            let stored = record
-                .get(key_at(*control) as usize..)
-                .and_then(|r| r.get(..bytes.len()));
-            if let Some(stored) = stored {
-                return usize::from(*key_len) == bytes.len() && stored == bytes;
-            }
+            .and_then(|r| r.first_chunk())
+        {
+            let stored = self.pieces(memory, self.after(at, key_at(*control)), key.len() as u32);
+            usize::from(*key_len) == key.len() && stored == *key
+        } else {
+            self.has_wrapped_key(memory, at, key)
         }
-        self.has_key_in_pieces(memory, at, key)
     }
 
     #[cold]
-    fn has_key_in_pieces(&self, memory: &[u8], at: u32, key: Value<'_>) -> bool {
+    fn has_wrapped_key(&self, memory: &[u8], at: u32, key: &[u8]) -> bool {
         let Some(header) = self.header(memory, at) else {
             return false;
         };
@@ -158,7 +154,7 @@ impl Log {
             self.after(at, header.len()),
             u32::from(header.key_len),
         );
-        stored == key
+        stored == *key
     }
 
     #[cold]

@@ -217,7 +217,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
         let state = &mut self.state;
         state.flush.settle(state.cas, now);
         let memory = self.memory.as_mut();
-        let (slot, at) = state.search(memory, Value::new(key.bytes(), &[]), key.hash())?;
+        let (slot, at) = state.search(memory, key.bytes(), key.hash())?;
         let header = state.log_of(at).header_at_once(memory, at)?;
         if state.is_gone(&header, now) {
             self.operation(now).keep_live(Found { slot, at, header });

@@ -6,7 +6,6 @@ use super::evict::Budget;
 use super::flush::Flush;
 use super::hash::Key;
 use super::index::{BUCKET_LEN, BUCKETS_MIN, Index};
-use super::item::Value;
 use super::log::Log;
 use super::record::{Header, Visits};
 use super::reserve::Reservations;
@@ -102,7 +101,7 @@ impl State {
 
     /// Finds the record of a key.
     #[inline]
-    pub(super) fn locate(&self, memory: &[u8], key: Value<'_>, hash: u64) -> Option<Found> {
+    pub(super) fn locate(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<Found> {
         let (slot, at) = self.search(memory, key, hash)?;
         let header = self.log_of(at).header(memory, at)?;
         Some(Found { slot, at, header })
@@ -110,7 +109,7 @@ impl State {
 
     /// Finds where the slot and the record of a key lie: one of two buckets, and the tags leave few records to look at.
     #[inline]
-    pub(super) fn search(&self, memory: &[u8], key: Value<'_>, hash: u64) -> Option<(u32, u32)> {
+    pub(super) fn search(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<(u32, u32)> {
         let [first, second] = self.index.pair(hash);
         match self.search_bucket(memory, first, key, hash) {
             None => self.search_bucket(memory, second, key, hash),
@@ -122,7 +121,7 @@ impl State {
         &self,
         memory: &[u8],
         bucket: u32,
-        key: Value<'_>,
+        key: &[u8],
         hash: u64,
     ) -> Option<(u32, u32)> {
         let slots = self.index.bucket(memory, bucket)?;
@@ -185,8 +184,7 @@ impl Operation<'_> {
     }
 
     pub(super) fn locate(&self, key: Key<'_>) -> Option<Found> {
-        self.state
-            .locate(self.memory, Value::new(key.bytes(), &[]), key.hash())
+        self.state.locate(self.memory, key.bytes(), key.hash())
     }
 
     /// The item of a key, if it lives; what is past its time is removed on the way.

@@ -78,10 +78,10 @@ pub(super) enum Entry {
 }
 
 fn cas_code(cas: u64) -> u8 {
-    match cas {
-        0..0x1_0000_0000 => 0,
-        0x1_0000_0000..0x100_0000_0000 => 1,
-        0x100_0000_0000..0x1_0000_0000_0000 => 2,
+    match (cas >> 32) as u32 {
+        0 => 0,
+        1..0x100 => 1,
+        0x100..0x1_0000 => 2,
         _ => 3,
     }
 }
@@ -133,7 +133,9 @@ impl Header {
         let cas_width = cas_width(control);
         let value_len = take_u32(window, 2) & (u32::MAX >> (32 - 8 * value_width));
         let mut at = 2 + value_width as usize;
-        let cas = take_u64(window, at) & (u64::MAX >> (64 - 8 * cas_width));
+        let high_mask = u32::MAX.checked_shr(64 - 8 * cas_width).unwrap_or(0);
+        let high = take_u32(window, at + 4) & high_mask;
+        let cas = u64::from(high) << 32 | u64::from(take_u32(window, at));
         at += cas_width as usize;
         let len = header_len(control);
         let mut header = Header {
@@ -219,8 +221,12 @@ impl Header {
         self.control
     }
 
-    /// The header of the same item with other attributes.
-    pub(super) fn with_attributes(&self, attributes: Attributes) -> Header {
+    /// The header of the same item with an expiration.
+    pub(super) fn with_expiration(&self, expiration: u32) -> Header {
+        let attributes = Attributes {
+            flags: self.flags,
+            expiration,
+        };
         let mut header = Header::new(self.key_len, self.value_len, self.cas, attributes);
         header.set_visits(self.visits());
         header
@@ -275,14 +281,6 @@ fn take_u32(window: &[u8; WINDOW_LEN], at: usize) -> u32 {
         .get(at..)
         .and_then(|w| w.first_chunk())
         .map_or(0, |b| u32::from_le_bytes(*b))
-}
-
-#[inline]
-fn take_u64(window: &[u8; WINDOW_LEN], at: usize) -> u64 {
-    window
-        .get(at..)
-        .and_then(|w| w.first_chunk())
-        .map_or(0, |b| u64::from_le_bytes(*b))
 }
 
 #[inline]

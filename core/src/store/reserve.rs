@@ -9,9 +9,9 @@ use super::error::{ReserveError, SetError, WriteError};
 use super::hash::Key;
 use super::item::{Attributes, SetMode};
 use super::log::{Log, copy};
-use super::operation::{Found, Operation, Place};
+use super::operation::{Operation, Place};
 use super::record::Header;
-use super::set::{Joined, Source, check_condition, check_key};
+use super::set::{Piece, Source, check_condition, check_key};
 
 /// After this many seconds without an end a reservation is given up, if the table is full and another one is wanted.
 const PATIENCE_S: u32 = 60;
@@ -137,8 +137,7 @@ impl Operation<'_> {
         let place = self.choose(key, len);
         let at = self.allocate(place, len)?;
         let log = *self.log(place);
-        log.put_header(self.memory, at, &header);
-        log.put(self.memory, log.after(at, header.len()), key.bytes());
+        self.put_head(&log, at, &header, key);
         let held = &mut self.state.reservations;
         held.next_id = held.next_id.wrapping_add(1);
         let id = held.next_id;
@@ -215,21 +214,35 @@ impl Operation<'_> {
     ) -> Result<u64, SetError> {
         self.committing = Some(reservation.id);
         self.tend_index();
-        let at = self.place_of(reservation)?;
-        let log = *self.state.log_of(at);
-        let mut header = log.header(self.memory, at).ok_or(SetError::NotReserved)?;
-        let old = self.locate_same_key(&log, at, &header, reservation.key_hash);
-        let old = old.and_then(|old| self.keep_live(old));
+        let (at, mut header) = self.arrived(reservation)?;
+        // The key must not be borrowed from the memory that is written to.
+        let mut key_bytes = [0; super::KEY_LEN_MAX];
+        let log = self.state.log_of(at);
+        let stored = log.pieces(
+            self.memory,
+            log.after(at, header.len()),
+            u32::from(header.key_len),
+        );
+        let key_len = stored.copy_to(&mut key_bytes);
+        let key = Key::with_hash(
+            key_bytes.get(..key_len).unwrap_or_default(),
+            reservation.key_hash,
+        );
+        let old = self.find(key);
         check_condition(mode, cas, old.as_ref())?;
-        if let (Some(old), true) = (old, mode.is_join()) {
-            return self.commit_join(reservation, mode, &header, &old);
+        if mode.is_join() {
+            let piece = Piece {
+                mode,
+                len: header.value_len,
+                source: Source::Reservation(reservation.id),
+            };
+            return self.store(key, Attributes::default(), old, &piece);
         }
         let new_cas = self.state.cas.wrapping_add(1);
         if !header.fits_cas(new_cas) {
             return Err(SetError::NotReserved);
         }
         self.state.cas = new_cas;
-        header.cas = new_cas;
         let slot = match old {
             Some(old) => {
                 header.set_visits(old.header.visits());
@@ -239,50 +252,26 @@ impl Operation<'_> {
             None => self.free_slot(reservation.key_hash),
         };
         // A growing index may have moved the record.
-        let at = self.place_of(reservation)?;
+        let (at, _) = self.arrived(reservation)?;
+        header.cas = new_cas;
         self.state.log_of(at).put_header(self.memory, at, &header);
         self.state.reservations.take(reservation.id);
         self.link(slot, reservation.key_hash, at, header.record_len());
         Ok(new_cas)
     }
 
-    fn place_of(&mut self, reservation: &Reservation) -> Result<u32, SetError> {
-        let pending = self.state.reservations.find(reservation.id);
-        pending
-            .map(|pending| pending.at)
+    /// Where the record of a reservation lies, and its header.
+    fn arrived(&mut self, reservation: &Reservation) -> Result<(u32, Header), SetError> {
+        let pending = self
+            .state
+            .reservations
+            .find(reservation.id)
+            .ok_or(SetError::NotReserved)?;
+        let at = pending.at;
+        let header = self.state.log_of(at).header(self.memory, at);
+        header
+            .map(|header| (at, header))
             .ok_or(SetError::NotReserved)
-    }
-
-    fn commit_join(
-        &mut self,
-        reservation: &Reservation,
-        mode: SetMode,
-        header: &Header,
-        old: &Found,
-    ) -> Result<u64, SetError> {
-        // The key must not be borrowed from the memory that is written to.
-        let mut key_bytes = [0; super::KEY_LEN_MAX];
-        let log = self.state.log_of(old.at);
-        let stored = log.pieces(
-            self.memory,
-            log.after(old.at, old.header.len()),
-            u32::from(old.header.key_len),
-        );
-        let key_len = stored.copy_to(&mut key_bytes);
-        let key = Key::with_hash(
-            key_bytes.get(..key_len).unwrap_or_default(),
-            reservation.key_hash,
-        );
-        let source = Source::Reservation(reservation.id);
-        self.join(
-            key,
-            Joined {
-                mode,
-                len: header.value_len,
-                source,
-            },
-            old,
-        )
     }
 
     /// Copies the value that arrived in a reservation.
@@ -301,15 +290,6 @@ impl Operation<'_> {
                 len.min(header.value_len),
             );
         }
-    }
-
-    fn locate_same_key(&self, log: &Log, at: u32, header: &Header, hash: u64) -> Option<Found> {
-        let key = log.pieces(
-            self.memory,
-            log.after(at, header.len()),
-            u32::from(header.key_len),
-        );
-        self.state.locate(self.memory, key, hash)
     }
 
     /// Ends a reservation, if it is still held, and gives its room back.

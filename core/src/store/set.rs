@@ -4,7 +4,7 @@ use super::KEY_LEN_MAX;
 use super::error::{DeleteError, SetError};
 use super::hash::Key;
 use super::item::{Attributes, SetMode};
-use super::log::copy;
+use super::log::{Log, copy};
 use super::operation::{Found, Operation, Place};
 use super::record::{Header, Visits};
 
@@ -17,132 +17,134 @@ impl Operation<'_> {
         attributes: Attributes,
         cas: u64,
     ) -> Result<u64, SetError> {
-        let key_len = check_key(key)?;
+        check_key(key)?;
         let old = self.find(key);
         check_condition(mode, cas, old.as_ref())?;
-        let value_len = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        let new_cas = self.state.cas.wrapping_add(1);
-        if let (Some(old), true) = (old, mode.is_join()) {
-            return self.join(
-                key,
-                Joined {
-                    mode,
-                    len: value_len,
-                    source: Source::Bytes(value),
-                },
-                &old,
-            );
-        }
-        let mut header = Header::new(key_len, value_len, new_cas, attributes);
+        let len = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        self.store(
+            key,
+            attributes,
+            old,
+            &Piece {
+                mode,
+                len,
+                source: Source::Bytes(value),
+            },
+        )
+    }
+
+    /// Stores an item under a new CAS, when everything allows it.
+    pub(super) fn store(
+        &mut self,
+        key: Key<'_>,
+        attributes: Attributes,
+        old: Option<Found>,
+        piece: &Piece<'_>,
+    ) -> Result<u64, SetError> {
+        let key_len = key.bytes().len() as u8;
+        let cas = self.state.cas.wrapping_add(1);
+        self.state.cas = cas;
+        let header = match &old {
+            Some(Found { header: old, .. }) if piece.mode.is_join() => Header::new(
+                key_len,
+                old.value_len.saturating_add(piece.len),
+                cas,
+                old.attributes(),
+            ),
+            _ => Header::new(key_len, piece.len, cas, attributes),
+        };
         self.check_len(&header)?;
-        self.state.cas = new_cas;
-        let slot;
-        let place = match old {
+        self.write_item(key, header, old, piece)?;
+        Ok(cas)
+    }
+
+    /// Writes the record of an item and lets the index point to it: in the old record's place if it fits there, else at
+    /// the head of a log.
+    #[inline(never)]
+    fn write_item(
+        &mut self,
+        key: Key<'_>,
+        mut header: Header,
+        old: Option<Found>,
+        piece: &Piece<'_>,
+    ) -> Result<(), SetError> {
+        let len = header.record_len();
+        let joins = piece.mode.is_join();
+        let mut leftover = None;
+        let (slot, place) = match &old {
             Some(old) => {
                 header.set_visits(old.header.visits());
-                if header.record_len() <= old.header.record_len() {
-                    self.overwrite(&old, &header, key, value);
-                    return Ok(new_cas);
+                let (old_len, place) = (old.header.record_len(), self.state.place(old.at));
+                if joins {
+                    self.pinned = Some(old.at);
+                } else {
+                    self.remove(old);
+                    leftover = old_len.checked_sub(len);
                 }
-                self.remove(&old);
-                slot = old.slot;
-                self.choose_again(self.state.place(old.at), &mut header)
+                match leftover {
+                    Some(_) => (old.slot, place),
+                    None => (old.slot, self.choose_again(place, &mut header)),
+                }
             }
             None => {
                 self.tend_index();
-                slot = self.free_slot(key.hash());
-                self.choose(key, header.record_len())
+                (self.free_slot(key.hash()), self.choose(key, len))
             }
         };
-        let len = header.record_len();
-        let at = self.allocate(place, len)?;
+        let at = match (leftover, &old) {
+            (Some(_), Some(old)) => {
+                let log = self.log_mut(place);
+                log.dead = log.dead.saturating_sub(len);
+                old.at
+            }
+            _ => {
+                let allocated = self.allocate(place, len);
+                self.pinned = None;
+                allocated?
+            }
+        };
         let log = *self.log(place);
-        log.put_header(self.memory, at, &header);
-        log.put(self.memory, log.after(at, header.len()), key.bytes());
-        log.put(self.memory, log.after(at, header.value_at()), value);
-        self.link(slot, key.hash(), at, len);
-        Ok(new_cas)
-    }
-
-    /// Writes a new record into the bytes of the old one.
-    fn overwrite(&mut self, old: &Found, header: &Header, key: Key<'_>, value: &[u8]) {
-        let (len, old_len) = (header.record_len(), old.header.record_len());
-        let log = *self.state.log_of(old.at);
-        log.put_header(self.memory, old.at, header);
-        log.put(self.memory, log.after(old.at, header.len()), key.bytes());
-        log.put(self.memory, log.after(old.at, header.value_at()), value);
-        if len < old_len {
-            self.bury(log.after(old.at, len), old_len - len);
+        self.put_head(&log, at, &header, key);
+        let mut piece_at = log.after(at, header.value_at());
+        if joins {
+            // Both the old record and an arriving value may have been moved.
+            let Some(old) = self.locate(key) else {
+                self.bury(at, len);
+                return Err(SetError::Full);
+            };
+            let old_log = *self.state.log_of(old.at);
+            let from = old_log.after(old.at, old.header.value_at());
+            let mut old_at = piece_at;
+            match piece.mode {
+                SetMode::Prepend => old_at = log.after(piece_at, piece.len),
+                _ => piece_at = log.after(piece_at, old.header.value_len),
+            }
+            copy(
+                self.memory,
+                &old_log,
+                from,
+                &log,
+                old_at,
+                old.header.value_len,
+            );
+            self.remove(&old);
         }
-        let counters = &mut self.state.counters;
-        counters.bytes = counters.bytes.saturating_sub(u64::from(old_len - len));
-        counters.total_items = counters.total_items.wrapping_add(1);
-    }
-
-    /// Stores an item whose value is the old one's with another piece before or behind it.
-    pub(super) fn join(
-        &mut self,
-        key: Key<'_>,
-        joined: Joined<'_>,
-        old: &Found,
-    ) -> Result<u64, SetError> {
-        let new_cas = self.state.cas.wrapping_add(1);
-        let value_len = old.header.value_len.saturating_add(joined.len);
-        let mut header = Header::new(
-            old.header.key_len,
-            value_len,
-            new_cas,
-            old.header.attributes(),
-        );
-        header.set_visits(old.header.visits());
-        self.check_len(&header)?;
-        self.state.cas = new_cas;
-        let place = self.choose_again(self.state.place(old.at), &mut header);
-        self.pinned = Some(old.at);
-        let allocated = self.allocate(place, header.record_len());
-        self.pinned = None;
-        let at = allocated?;
-        // Both the old record and an arriving value may have been moved.
-        let Some(old) = self.locate(key) else {
-            // Room that is taken must hold something that can be read.
-            self.bury(at, header.record_len());
-            return Err(SetError::Full);
-        };
-        let log = *self.log(place);
-        log.put_header(self.memory, at, &header);
-        log.put(self.memory, log.after(at, header.len()), key.bytes());
-        let value_at = log.after(at, header.value_at());
-        let (old_at, piece_at) = match joined.mode {
-            SetMode::Prepend => (log.after(value_at, joined.len), value_at),
-            _ => (value_at, log.after(value_at, old.header.value_len)),
-        };
-        let old_log = *self.state.log_of(old.at);
-        let from = old_log.after(old.at, old.header.value_at());
-        copy(
-            self.memory,
-            &old_log,
-            from,
-            &log,
-            old_at,
-            old.header.value_len,
-        );
-        match joined.source {
+        match piece.source {
             Source::Bytes(bytes) => log.put(self.memory, piece_at, bytes),
-            Source::Reservation(id) => self.copy_arrived(id, &log, piece_at, joined.len),
+            Source::Reservation(id) => self.copy_arrived(id, &log, piece_at, piece.len),
         }
-        self.replace(&old, key.hash(), at, header.record_len());
-        Ok(new_cas)
+        if let Some(leftover @ 1..) = leftover {
+            // The whole old record was counted as dead, so the rest of it already is.
+            log.put_filler(self.memory, log.after(at, len), leftover);
+        }
+        self.link(slot, key.hash(), at, len);
+        Ok(())
     }
 
-    /// Lets the slot of an old record point to the new one.
-    fn replace(&mut self, old: &Found, hash: u64, at: u32, len: u32) {
-        self.remove(old);
-        let index = &mut self.state.index;
-        super::bytes::store_u32(self.memory, old.slot, index.slot(hash, at));
-        index.items = index.items.wrapping_add(1);
-        let counters = &mut self.state.counters;
-        counters.bytes = counters.bytes.wrapping_add(u64::from(len));
-        counters.total_items = counters.total_items.wrapping_add(1);
+    /// Writes the header and the key of a record.
+    pub(super) fn put_head(&mut self, log: &Log, at: u32, header: &Header, key: Key<'_>) {
+        log.put_header(self.memory, at, header);
+        log.put(self.memory, log.after(at, header.len()), key.bytes());
     }
 
     /// Gives an item another expiration; its CAS stays. An item that cannot be moved to where it has room for that is
@@ -151,53 +153,28 @@ impl Operation<'_> {
         let mut old = self.find(key)?;
         old.header.set_visits(old.header.visits().more());
         self.put_control(old.at, &old.header);
-        if old.header.has_expiration() || expiration == 0 {
-            if old.header.has_expiration() {
-                old.header.expiration = expiration;
-                self.state
-                    .log_of(old.at)
-                    .put_header(self.memory, old.at, &old.header);
-            }
-            return Some(());
-        }
-        let attributes = Attributes {
-            flags: old.header.flags,
-            expiration,
-        };
-        let mut header = old.header.with_attributes(attributes);
-        let place = self.choose_again(self.state.place(old.at), &mut header);
-        self.pinned = Some(old.at);
-        let allocated = self.allocate(place, header.record_len());
-        self.pinned = None;
-        let (old, at) = match (self.locate(key), allocated) {
-            (Some(old), Ok(at)) => (old, at),
-            (old, allocated) => {
-                // Room that is taken must hold something that can be read.
-                if let Ok(at) = allocated {
-                    self.bury(at, header.record_len());
-                }
-                if let Some(old) = old {
-                    self.count_eviction(&old.header);
-                    self.remove(&old);
-                }
+        if old.header.has_expiration() {
+            old.header.expiration = expiration;
+            self.state
+                .log_of(old.at)
+                .put_header(self.memory, old.at, &old.header);
+        } else if expiration != 0 {
+            let header = old.header.with_expiration(expiration);
+            let total_items = self.state.counters.total_items;
+            let nothing = Piece {
+                mode: SetMode::Append,
+                len: 0,
+                source: Source::Bytes(&[]),
+            };
+            let result = self.write_item(key, header, Some(old), &nothing);
+            self.state.counters.total_items = total_items;
+            if result.is_err() {
+                let old = self.locate(key)?;
+                self.count_eviction(&old.header);
+                self.remove(&old);
                 return None;
             }
-        };
-        let (log, old_log) = (*self.log(place), *self.state.log_of(old.at));
-        log.put_header(self.memory, at, &header);
-        let from = old_log.after(old.at, old.header.len());
-        let rest = u32::from(header.key_len).saturating_add(header.value_len);
-        copy(
-            self.memory,
-            &old_log,
-            from,
-            &log,
-            log.after(at, header.len()),
-            rest,
-        );
-        let total = self.state.counters.total_items;
-        self.replace(&old, key.hash(), at, header.record_len());
-        self.state.counters.total_items = total;
+        }
         Some(())
     }
 
@@ -263,8 +240,8 @@ impl Operation<'_> {
     }
 }
 
-/// A piece to be joined to a value.
-pub(super) struct Joined<'a> {
+/// What is stored: a whole value, or a piece to be joined to one.
+pub(super) struct Piece<'a> {
     pub(super) mode: SetMode,
     /// The length of the piece.
     pub(super) len: u32,

@@ -37,7 +37,7 @@ impl State {
                             log.pieces(memory, log.after(at, header.len()), header.key_len.into());
                         let hash = self.options.seed.hash_pieces(key);
                         let found = self
-                            .locate(memory, key, hash)
+                            .locate(memory, &copied(key), hash)
                             .expect("each record is indexed");
                         assert_eq!(found.at, at, "each record is indexed once");
                         items += 1;
@@ -65,6 +65,13 @@ impl State {
         );
         assert_eq!(self.main.end, self.index.offset(self.index.buckets - 1));
     }
+}
+
+/// The bytes of a key, in one piece.
+fn copied(key: super::Value<'_>) -> Vec<u8> {
+    let mut bytes = vec![0; key.len()];
+    key.copy_to(&mut bytes);
+    bytes
 }
 
 fn random(state: &mut u64, limit: u64) -> u64 {
