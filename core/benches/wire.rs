@@ -305,17 +305,46 @@ fn parse(criterion: &mut Criterion) {
     }
 
     // The same when all that was parsed has to go through memory, as to a function that is not inlined: memlet keeps
-    // every field of the packet, its peer those of the command.
-    for (name, input) in [
-        ("parse and keep GET", &get[..get_len]),
-        ("parse and keep SET 100 B", &set[..set_len]),
-    ] {
-        let mut group = criterion.benchmark_group(name);
+    // every field of the packet, its peer those of the command. Whether the answer is moved ("keep"), taken apart and
+    // its packet moved ("unwrap") or left where it is ("lend") decides how much each side copies.
+    for (name, input) in [("GET", &get[..get_len]), ("SET 100 B", &set[..set_len])] {
+        let mut group = criterion.benchmark_group(format!("parse and keep {name}"));
         group.bench_function("memlet", |bencher| {
             bencher.iter(|| Request::parse(black_box(input), &Limits::MEMCACHED));
         });
         group.bench_function("memcache-proto", |bencher| {
             bencher.iter(|| peer::BinaryCommand::parse(black_box(input)));
+        });
+        group.finish();
+
+        let mut group = criterion.benchmark_group(format!("parse and unwrap {name}"));
+        group.bench_function("memlet", |bencher| {
+            bencher.iter(
+                || match Request::parse(black_box(input), &Limits::MEMCACHED) {
+                    Ok(Parsed::Complete { value, .. }) => value,
+                    _ => panic!("a whole request"),
+                },
+            );
+        });
+        group.bench_function("memcache-proto", |bencher| {
+            bencher.iter(|| {
+                let (command, _) =
+                    peer::BinaryCommand::parse(black_box(input)).expect("a whole request");
+                command
+            });
+        });
+        group.finish();
+
+        let mut group = criterion.benchmark_group(format!("parse and lend {name}"));
+        group.bench_function("memlet", |bencher| {
+            bencher.iter(|| {
+                black_box(&Request::parse(black_box(input), &Limits::MEMCACHED));
+            });
+        });
+        group.bench_function("memcache-proto", |bencher| {
+            bencher.iter(|| {
+                black_box(&peer::BinaryCommand::parse(black_box(input)));
+            });
         });
         group.finish();
     }

@@ -60,7 +60,7 @@ impl<'a> Packet<'a> {
     /// there.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Packet<'a>>, ParseError> {
-        parse::packet(input, limits, Direction::Any)
+        parse::packet(input, limits, Direction::Any, core::convert::identity)
     }
 
     /// Reads the body of a packet whose header has been read before; `consumed` counts from behind the header.

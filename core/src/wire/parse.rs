@@ -100,6 +100,17 @@ impl Direction {
         }
     }
 
+    /// Whether these bytes start with a magic of the classic form that is wanted.
+    #[inline(always)]
+    const fn wants_classic(self, bytes: &[u8; HEADER_LEN]) -> bool {
+        let &[magic, ..] = bytes;
+        match self {
+            Direction::Any => magic & 0xfc == 0x80,
+            Direction::Requests => magic & 0xfd == 0x80,
+            Direction::Responses => magic & 0xfd == 0x81,
+        }
+    }
+
     fn unwanted(self, magic: Magic) -> ParseError {
         let kind = if magic.is_known() {
             ParseErrorKind::WrongDirection
@@ -201,24 +212,71 @@ pub(super) fn packet_body<'a>(
     body_missing(header, input, limits, direction).map(|missing| Parsed::NeedMore { missing })
 }
 
-/// A whole packet at the front of `input`.
+/// A whole packet at the front of `input`, made by `build` into what the caller wants.
 ///
-/// Short enough to become part of the caller. What is not complete or breaks a rule is looked at once more, elsewhere,
-/// so that neither an error nor its reason is carried along here.
+/// Short enough to become part of the caller, and for complete packets of the classic form alone; [`uncommon`] looks at
+/// all others once more, so that neither an error nor its reason is carried along here.
 #[inline(always)]
-pub(super) fn packet<'a>(
+pub(super) fn packet<'a, T>(
     input: &'a [u8],
     limits: &Limits,
     direction: Direction,
-) -> Result<Parsed<Packet<'a>>, ParseError> {
-    if let Some((rest, header)) = wanted(input, direction)
-        && header.value_len_within(limits).is_some()
-        && let Ok((_, value)) = body(&header, rest)
+    build: impl FnOnce(Packet<'a>) -> T,
+) -> Result<Parsed<T>, ParseError> {
+    if let Ok((rest, bytes)) = array::<HEADER_LEN>(input)
+        && direction.wants_classic(bytes)
     {
-        let consumed = (header.body_len as usize).wrapping_add(HEADER_LEN);
-        return Ok(Parsed::Complete { value, consumed });
+        let header = fields(bytes, Form::Classic);
+        if header.value_len_within(limits).is_some()
+            && let Ok((_, packet)) = body(&header, rest)
+        {
+            return Ok(complete(packet, &header, build));
+        }
     }
-    packet_missing(input, limits, direction).map(|missing| Parsed::NeedMore { missing })
+    // A place of its own: were it the caller's, the compiler would have to keep the caller's in memory for the call, and
+    // copy there what now stays in registers.
+    let mut answer = Ok(Parsed::NeedMore { missing: 0 });
+    uncommon(input, limits, direction, build, &mut answer);
+    answer
+}
+
+/// The answer for a packet that is all there.
+#[inline(always)]
+fn complete<'a, T>(
+    packet: Packet<'a>,
+    header: &Header,
+    build: impl FnOnce(Packet<'a>) -> T,
+) -> Parsed<T> {
+    Parsed::Complete {
+        value: build(packet),
+        consumed: (header.body_len as usize).wrapping_add(HEADER_LEN),
+    }
+}
+
+/// What [`packet`] answers when it is no complete packet of the classic form: a flex packet, how many bytes are
+/// missing, or why it is none.
+#[cold]
+#[inline(never)]
+fn uncommon<'a, T>(
+    input: &'a [u8],
+    limits: &Limits,
+    direction: Direction,
+    build: impl FnOnce(Packet<'a>) -> T,
+    answer: &mut Result<Parsed<T>, ParseError>,
+) {
+    *answer = match wanted(input, direction) {
+        Some((rest, header)) => {
+            if header.value_len_within(limits).is_some()
+                && let Ok((_, packet)) = body(&header, rest)
+            {
+                Ok(complete(packet, &header, build))
+            } else {
+                body_missing(&header, rest, limits, direction)
+                    .map(|missing| Parsed::NeedMore { missing })
+            }
+        }
+        None => header_missing(input, direction).map(|missing| Parsed::NeedMore { missing }),
+    };
 }
 
 /// How many bytes the header at the front of `input` lacks, or why it is none.
@@ -247,16 +305,6 @@ fn body_missing(
     }
     header.check(limits)?;
     Ok(u64::from(header.body_len).saturating_sub(input.len() as u64))
-}
-
-/// How many bytes the packet at the front of `input` lacks, or why it is none.
-#[cold]
-#[inline(never)]
-fn packet_missing(input: &[u8], limits: &Limits, direction: Direction) -> Result<u64, ParseError> {
-    match wanted(input, direction) {
-        Some((rest, header)) => body_missing(&header, rest, limits, direction),
-        None => header_missing(input, direction),
-    }
 }
 
 /// One object at the front of some framing extras, and what is behind it; or how many bytes it lacks, at least.

@@ -62,7 +62,7 @@ impl<'a> Request<'a> {
     /// As [`Packet::parse`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a response.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Request<'a>>, ParseError> {
-        Ok(parse::packet(input, limits, Direction::Requests)?.map(Request::from_packet))
+        parse::packet(input, limits, Direction::Requests, Request::from_packet)
     }
 
     /// Reads the body of a request whose header has been read before; `consumed` counts from behind the header.
@@ -136,7 +136,7 @@ impl<'a> Request<'a> {
     /// As [`Packet::emit`], and [`EmitError::Magic`] when the magic is not a request's. `out` is untouched then.
     #[doc(alias = "Transmit")]
     #[doc(alias = "Bytes")]
-    #[inline]
+    #[inline(always)]
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, EmitError> {
         self.to_packet()?.emit(out)
     }

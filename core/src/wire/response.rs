@@ -62,7 +62,7 @@ impl<'a> Response<'a> {
     /// As [`Packet::parse`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a request.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Response<'a>>, ParseError> {
-        Ok(parse::packet(input, limits, Direction::Responses)?.map(Response::from_packet))
+        parse::packet(input, limits, Direction::Responses, Response::from_packet)
     }
 
     /// Reads the body of a response whose header has been read before; `consumed` counts from behind the header.
