@@ -178,9 +178,10 @@ impl Index {
         self.items > self.buckets.saturating_mul(11)
     }
 
-    /// Whether the index could do with one bucket less: then no more than 82 of 100 slots are taken.
+    /// Whether the index could do with one bucket less: then no more than 82 of 100 slots are taken, and fewer of few,
+    /// because chance fills few buckets less evenly.
     pub(super) fn is_sparse(&self) -> bool {
-        self.buckets > BUCKETS_MIN && self.items < (self.buckets - 1).saturating_mul(32) / 3
+        self.items.saturating_add(16) < self.buckets.saturating_sub(1).saturating_mul(32) / 3
     }
 
     /// The bucket that is split when there are `buckets` buckets and one more comes.

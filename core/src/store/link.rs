@@ -34,15 +34,18 @@ impl Operation<'_> {
     /// It stays free while room is made in the logs.
     pub(super) fn free_slot(&mut self, hash: u64) -> u32 {
         for _ in 0..GROWTHS_MAX {
-            let pair = self.state.index.pair(hash);
-            let free = self.state.index.free_in_pair(self.memory, pair);
-            if let Some(slot) = free.or_else(|| self.displace_for(pair)) {
+            if let Some(slot) = self.free_slot_at_once(hash) {
                 return slot;
             }
             self.grow_index();
         }
-        let [bucket, _] = self.state.index.pair(hash);
-        self.evict_from(bucket)
+        self.evict_from(hash)
+    }
+
+    fn free_slot_at_once(&mut self, hash: u64) -> Option<u32> {
+        let pair = self.state.index.pair(hash);
+        let free = self.state.index.free_in_pair(self.memory, pair);
+        free.or_else(|| self.displace_for(pair))
     }
 
     /// Makes a slot free in one of two full buckets, by moving one or two items.
@@ -100,9 +103,10 @@ impl Operation<'_> {
         Some(self.hash_at(log, at, &log.header(self.memory, at)?))
     }
 
-    /// Evicts an item of a full bucket.
+    /// Evicts an item of one of the full buckets of a key.
     #[cold]
-    fn evict_from(&mut self, bucket: u32) -> u32 {
+    fn evict_from(&mut self, hash: u64) -> u32 {
+        let [bucket, _] = self.state.index.pair(hash);
         let slot = self.state.index.slot_at(bucket, 0);
         let at = self.state.index.position(load_u32(self.memory, slot));
         let header = at.and_then(|at| self.state.log_of(at).header(self.memory, at));
@@ -132,17 +136,10 @@ impl Operation<'_> {
         for slot in 0..SLOTS {
             let slot = index.slot_at(source, slot);
             let content = load_u32(self.memory, slot);
-            if content == 0 {
-                continue;
-            }
-            let Some(hash) = self.hash_in(slot) else {
-                self.unlink(slot, 0);
-                continue;
-            };
-            let pair = index.pair(hash);
-            let may_stay = pair.contains(&source);
-            // Half of the slots are as many as the old bucket will keep.
-            if !may_stay || (pair.contains(&new) && new_load < SLOTS / 2) {
+            let stays = self
+                .hash_in(slot)
+                .is_none_or(|hash| index.pair(hash).contains(&source));
+            if content != 0 && !stays {
                 store_u32(self.memory, index.slot_at(new, new_load), content);
                 store_u32(self.memory, slot, 0);
                 new_load += 1;
@@ -150,48 +147,24 @@ impl Operation<'_> {
         }
     }
 
-    /// Takes a bucket away, if its items have room elsewhere, and gives its bytes to the main log.
+    /// Takes a bucket away, after its items have moved to other buckets, and gives its bytes to the main log.
     fn shrink_index(&mut self) {
-        let index = self.state.index;
-        let last = index.buckets.wrapping_sub(1);
-        let target = Index::split_source(last);
-        let excess = |index: &Index, memory: &[u8]| {
-            (index.load(memory, last) + index.load(memory, target)).saturating_sub(SLOTS)
-        };
-        // What is too much for one bucket goes to other buckets first.
-        for bucket in [last, target] {
-            for slot in 0..SLOTS {
-                if excess(&index, self.memory) == 0 {
-                    break;
-                }
-                let slot = index.slot_at(bucket, slot);
-                let Some(other) = self.other_bucket(slot, bucket) else {
-                    continue;
-                };
-                if other != last
-                    && other != target
-                    && let Some(free) = index.free_in(self.memory, other)
-                {
-                    let content = load_u32(self.memory, slot);
-                    store_u32(self.memory, free, content);
-                    store_u32(self.memory, slot, 0);
-                }
-            }
-        }
-        if excess(&index, self.memory) != 0 || !self.prepare_longer_main() {
+        if !self.prepare_longer_main() {
             return;
         }
-        for slot in 0..SLOTS {
-            let content = load_u32(self.memory, index.slot_at(last, slot));
-            if content != 0 {
-                match index.free_in(self.memory, target) {
-                    Some(free) => store_u32(self.memory, free, content),
-                    None => return,
-                }
-                store_u32(self.memory, index.slot_at(last, slot), 0);
-            }
-        }
+        let last = self.state.index.buckets.wrapping_sub(1);
         self.state.index.buckets = last;
+        for slot in 0..SLOTS {
+            let slot = self.state.index.slot_at(last, slot);
+            let Some(hash) = self.hash_in(slot) else {
+                continue;
+            };
+            let content = load_u32(self.memory, slot);
+            let target = self
+                .free_slot_at_once(hash)
+                .unwrap_or_else(|| self.evict_from(hash));
+            store_u32(self.memory, target, content);
+        }
         self.lengthen_main();
     }
 }

@@ -54,7 +54,8 @@ impl Log {
     }
 
     /// The position `len` bytes after `at`.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn after(&self, at: u32, len: u32) -> u32 {
         let left = self.end.saturating_sub(at);
         if len < left {

@@ -71,7 +71,7 @@ mod verify;
 mod walk;
 
 use evict::Budget;
-use operation::{Found, Operation, State};
+use operation::{Operation, State};
 
 pub use error::{DeleteError, ReserveError, SetError, StoreConfigError, WriteError};
 pub use hash::{KEY_LEN_MAX, Key, Seed};
@@ -217,14 +217,16 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
         let state = &mut self.state;
         state.flush.settle(state.cas, now);
         let memory = self.memory.as_mut();
-        let (slot, at) = state.search(memory, key.bytes(), key.hash())?;
-        let header = state.log_of(at).header_at_once(memory, at)?;
-        if state.is_gone(&header, now) {
-            self.operation(now).keep_live(Found { slot, at, header });
+        let found = state.locate(memory, key.bytes(), key.hash())?;
+        if state.is_gone(&found.header, now) {
+            self.operation(now).keep_live(found);
             return None;
         }
-        state.count_visit(memory, at, &header);
-        Some(self.state.item(self.memory.as_ref(), at, &header))
+        state.count_visit(memory, found.at, &found.header);
+        Some(
+            self.state
+                .item(self.memory.as_ref(), found.at, &found.header),
+        )
     }
 
     /// Finds the item of `key` without counting a visit.

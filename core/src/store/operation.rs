@@ -100,16 +100,15 @@ impl State {
     }
 
     /// Finds the record of a key.
-    #[inline]
     pub(super) fn locate(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<Found> {
         let (slot, at) = self.search(memory, key, hash)?;
-        let header = self.log_of(at).header(memory, at)?;
+        let header = self.log_of(at).header_at_once(memory, at)?;
         Some(Found { slot, at, header })
     }
 
     /// Finds where the slot and the record of a key lie: one of two buckets, and the tags leave few records to look at.
     #[inline]
-    pub(super) fn search(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<(u32, u32)> {
+    fn search(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<(u32, u32)> {
         let [first, second] = self.index.pair(hash);
         match self.search_bucket(memory, first, key, hash) {
             None => self.search_bucket(memory, second, key, hash),

@@ -100,13 +100,12 @@ impl Reservations {
     }
 
     fn take(&mut self, id: u32) -> Option<Pending> {
-        let place = self.table.iter().position(|pending| pending.id == id)?;
-        let pending = self.table.get(place).copied();
-        self.table.retain(|pending| pending.id != id);
-        self.len = self
-            .len
-            .saturating_sub(pending.map_or(0, |pending| pending.len));
-        pending
+        let last = *self.table.last()?;
+        let place = self.find(id)?;
+        let pending = core::mem::replace(place, last);
+        self.table.pop();
+        self.len = self.len.saturating_sub(pending.len);
+        Some(pending)
     }
 }
 
