@@ -45,7 +45,7 @@ pub(crate) struct Options {
     /// Memory of each server in MiB
     #[arg(long, default_value_t = 1024)]
     memory: u32,
-    /// About how long memcached is loaded in a round; all get the number of requests that it manages in that time
+    /// About how much CPU time memcached takes in a round; all get the number of requests that it answers in that time
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// The number of requests in a round, instead of the time
@@ -221,23 +221,27 @@ fn measure(
     Ok(scenario)
 }
 
-/// How many requests memcached answers in the time that a round should take; warms all peers up.
+/// How many requests memcached answers in the CPU time that a round should take it, however busy the machine is with
+/// other things; warms all peers up.
 fn calibrate(
     options: &Options,
     programs: &Programs,
     peers: &[Peer],
     shape: &[&str],
 ) -> Result<u64> {
-    let mut requests = 0;
+    let mut requests = 0.0;
     for peer in peers {
         let mut arguments = shape.to_vec();
         arguments.extend(["--seconds", "0.5"]);
+        let before = peer.cpu()?;
         let report = load(options, programs, peer, &arguments)?;
         if peer.kind() == Kind::Memcached {
-            requests = (number(&report, "throughput")? * options.seconds) as u64;
+            // At least a tick of the clock that CPU time is counted by.
+            let cpu = peer.cpu()?.since(before).total().max(0.01);
+            requests = number(&report, "requests")? / cpu * options.seconds;
         }
     }
-    Ok(requests.max(1000))
+    Ok((requests as u64).max(1000))
 }
 
 /// Loads a peer from the second core, and returns what the load generator reports.

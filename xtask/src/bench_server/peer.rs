@@ -45,6 +45,10 @@ pub(super) struct Cpu {
 }
 
 impl Cpu {
+    pub(super) fn total(self) -> f64 {
+        self.user + self.system
+    }
+
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             user: self.user - before.user,

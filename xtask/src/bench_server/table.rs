@@ -28,7 +28,7 @@ impl Measurement {
             p50_us: number(report, "p50_us")?,
             p99_us: number(report, "p99_us")?,
             p999_us: number(report, "p99.9_us")?,
-            cpu_us: per_request(cpu.user + cpu.system),
+            cpu_us: per_request(cpu.total()),
             user_us: per_request(cpu.user),
         })
     }
