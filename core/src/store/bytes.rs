@@ -1,4 +1,6 @@
 //! Reads and writes of the store's memory that cannot panic: what lies outside reads as zero and is not written.
+//!
+//! Here and in the neighbours the small helpers are inlined on hosts, for speed, and called on devices, for flash.
 
 /// The 16-bit number at `at`.
 #[inline]
@@ -10,7 +12,8 @@ pub(super) fn load_u16(memory: &[u8], at: u32) -> u16 {
 }
 
 /// The 32-bit number at `at`.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn load_u32(memory: &[u8], at: u32) -> u32 {
     memory
         .get(at as usize..)
@@ -28,7 +31,8 @@ pub(super) fn store_u16(memory: &mut [u8], at: u32, number: u16) {
     }
 }
 
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn store_u32(memory: &mut [u8], at: u32, number: u32) {
     if let Some(to) = memory
         .get_mut(at as usize..)
@@ -39,7 +43,8 @@ pub(super) fn store_u32(memory: &mut [u8], at: u32, number: u32) {
 }
 
 /// The `len` bytes at `at`, or none of them.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn slice(memory: &[u8], at: u32, len: u32) -> &[u8] {
     memory
         .get(at as usize..)

@@ -39,16 +39,19 @@ impl Log {
 
     #[inline]
     pub(super) fn capacity(&self) -> u32 {
-        self.end.saturating_sub(self.start)
+        self.end.wrapping_sub(self.start)
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn free(&self) -> u32 {
         self.capacity().saturating_sub(self.used)
     }
 
     /// Whether the dead bytes are so many that records are moved to get at them. Together with the gap between head and
     /// tail this keeps what is not used below a twentieth of the log.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn is_littered(&self) -> bool {
         self.dead > self.capacity() / 32
     }

@@ -76,6 +76,8 @@ impl State {
         }
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn log(&self, place: Place) -> &Log {
         match place {
             Place::Main => &self.main,
@@ -94,7 +96,8 @@ impl State {
     }
 
     /// The log in which a position lies.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn log_of(&self, at: u32) -> &Log {
         self.log(self.place(at))
     }
@@ -175,6 +178,8 @@ impl Operation<'_> {
         self.state.log(place)
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn log_mut(&mut self, place: Place) -> &mut Log {
         match place {
             Place::Main => &mut self.state.main,

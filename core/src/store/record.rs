@@ -193,7 +193,8 @@ impl Header {
     }
 
     /// The length of the whole record; saturates, and then fits nowhere.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn record_len(&self) -> u32 {
         self.value_len.saturating_add(self.value_at())
     }
