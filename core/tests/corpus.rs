@@ -44,5 +44,6 @@ macro_rules! targets {
 targets! {
     engine "../fuzz/targets/engine.rs"
     packet "../fuzz/targets/packet.rs"
+    store "../fuzz/targets/store.rs"
     stream "../fuzz/targets/stream.rs"
 }
