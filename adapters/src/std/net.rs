@@ -21,7 +21,7 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// A unix socket.
     Unix {
-        /// Its path. A socket that is left over there from an earlier run is replaced.
+        /// Its path. A socket that is left over there from an earlier run is replaced, unless somebody listens on it.
         path: PathBuf,
         /// Its permissions, as in memcached's `-a`: 0o700 lets the owner connect and nobody else.
         mode: u32,
@@ -76,6 +76,12 @@ impl Listener {
 
     fn bind_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Listener> {
         if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+            match UnixStream::connect(path) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                // Somebody listens there, or may: to take the path away would leave a server that nobody can reach.
+                Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+                Err(error) => return Err(error),
+            }
             fs::remove_file(path)?;
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

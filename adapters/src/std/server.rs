@@ -8,7 +8,7 @@ use std::{fmt, thread};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::{debug, info, warn};
 
@@ -178,17 +178,19 @@ impl Server {
         ServerHandle(Arc::clone(&self.stop))
     }
 
-    /// Stops when the process is sent SIGTERM or SIGINT. The second of them ends the process at once.
+    /// Stops when the process is sent SIGTERM or SIGINT. The second of them ends the process at once. SIGHUP, which asks
+    /// memcached to read its files again, does nothing.
     ///
     /// # Errors
     /// When the signals cannot be caught or no thread can be started.
     pub fn drain_on_signals(&self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         let handle = self.handle();
         thread::Builder::new()
             .name("memlet-signals".into())
             .spawn(move || {
-                for (count, signal) in signals.forever().enumerate() {
+                let asked = signals.forever().filter(|&signal| signal != SIGHUP);
+                for (count, signal) in asked.enumerate() {
                     info!(signal, "told to stop");
                     handle.drain();
                     if count > 0 {

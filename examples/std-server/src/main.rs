@@ -67,5 +67,7 @@ fn log_from(verbose: u8) {
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_target(false)
+        // Whoever read the log may have gone. To complain about that on the same stream would end the server.
+        .log_internal_errors(false)
         .init();
 }

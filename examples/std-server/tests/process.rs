@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -186,4 +187,52 @@ fn version_and_help() {
     ] {
         assert!(stdout.contains(option), "{option}");
     }
+}
+
+#[test]
+fn neither_a_hangup_nor_a_closed_log_ends_it() {
+    let mut server = Server::start(&["-vv"]);
+    drop(server.child.stderr.take());
+    for _ in 0..3 {
+        server.signal("HUP");
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(&NOOP).unwrap();
+        let mut answer = [0; 24];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[..2], [0x81, 0x0a]);
+    }
+    server.signal("TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_unix_socket_in_use_is_left_alone_and_a_stale_one_is_replaced() {
+    let path = std::env::temp_dir().join(format!("memlet-process-{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let start = || {
+        let mut child = command(&["-s", path])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(line.contains(path), "{line:?}");
+        Server {
+            child,
+            address: String::new(),
+        }
+    };
+    let first = start();
+    let (code, _, stderr) = output(&["-s", path]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("cannot listen on"), "{stderr}");
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.write_all(&NOOP).unwrap();
+    stream.read_exact(&mut [0; 24]).unwrap();
+    drop(first);
+    let second = start();
+    UnixStream::connect(path).unwrap();
+    second.signal("TERM");
 }
