@@ -52,3 +52,205 @@ fn the_hash_is_siphash_1_3() {
         assert_eq!(Seed([0, 0]).hash(&bytes), hasher.finish(), "{len} bytes");
     }
 }
+
+fn set_until_full(store: &mut Store<Vec<u8>>, len: usize) -> u64 {
+    let mut number = 0;
+    while store.statistics().evictions == 0 {
+        set(store, format!("key {number}").as_bytes(), &vec![1; len]);
+        number += 1;
+    }
+    number
+}
+
+#[test]
+fn overwriting_by_what_fits_evicts_nobody() {
+    let mut store = store_with_seed(64 << 10, 1);
+    let keys = set_until_full(&mut store, 100);
+    let before = store.statistics();
+    for round in 0..5 {
+        for number in 0..keys {
+            let bytes = format!("key {number}");
+            let key = store.key(bytes.as_bytes());
+            if store.peek(key, 1).is_some() {
+                set(&mut store, bytes.as_bytes(), &vec![2; 100 - round * 7]);
+            }
+        }
+    }
+    let after = store.statistics();
+    assert_eq!(
+        (after.evictions, after.curr_items),
+        (before.evictions, before.curr_items)
+    );
+}
+
+#[test]
+fn a_value_is_whole_wherever_its_log_ends() {
+    for shift in 0..200 {
+        let mut store = store_with_seed(4096, 2);
+        set(&mut store, b"shift", &vec![0; shift]);
+        for i in 0..200u64 {
+            let (key, value) = (
+                i.to_le_bytes(),
+                store_model::value(i, 37 + (i % 5) as usize),
+            );
+            set(&mut store, &key, &value);
+            let item = store.get(store.key(&key), 1).expect("just stored");
+            assert!(item.value == *value.as_slice(), "shift {shift}, item {i}");
+            let mut copied = [0; 64];
+            assert_eq!(item.value.copy_to(&mut copied), value.len());
+            assert_eq!(&copied[..value.len()], value);
+        }
+    }
+}
+
+#[test]
+fn an_item_is_gone_in_the_second_of_its_expiration() {
+    let mut store = store_with_seed(4096, 3);
+    let key = store.key(b"key");
+    let attributes = Attributes {
+        flags: 3,
+        expiration: 100,
+    };
+    store
+        .set(SetMode::Set, key, b"value", attributes, 0, 50)
+        .expect("it fits");
+    assert_eq!(store.get(key, 99).map(|item| item.expiration), Some(100));
+    assert!(store.touch(key, 120, 99).is_some());
+    assert!(store.get(key, 119).is_some());
+    assert!(store.get(key, 120).is_none());
+    let statistics = store.statistics();
+    assert_eq!(
+        (
+            statistics.reclaimed,
+            statistics.expired_unfetched,
+            statistics.curr_items
+        ),
+        (1, 0, 0)
+    );
+}
+
+#[test]
+fn a_silent_reservation_makes_way_and_a_busy_one_moves() {
+    let mut store = store_with_seed(32 << 10, 4);
+    let (busy_key, silent_key) = (store.key(b"busy"), store.key(b"silent"));
+    let busy = store
+        .reserve(busy_key, 400, Attributes::default(), 1)
+        .expect("there is room");
+    let silent = store
+        .reserve(silent_key, 400, Attributes::default(), 1)
+        .expect("there is room");
+    let value = store_model::value(9, 400);
+    for i in 0..4000u32 {
+        set(&mut store, &i.to_le_bytes(), &[0; 50]);
+        if i % 10 == 0 {
+            let at = (i / 10) as usize;
+            store
+                .write(&busy, at as u32, &value[at..=at])
+                .expect("it is held");
+        }
+    }
+    store.commit(busy, SetMode::Set, 0, 1).expect("it is held");
+    let item = store.get(busy_key, 1).expect("just stored");
+    assert!(item.value == *value.as_slice(), "it moved with the log");
+    assert!(store.commit(silent, SetMode::Set, 0, 1).is_err());
+    assert_eq!(store.statistics().reservations, 0);
+}
+
+#[test]
+fn keys_that_collide_under_one_seed_do_not_under_another() {
+    let seed = Seed([1, 2]);
+    // Keys whose hashes agree in the bits that an index of 32 buckets uses for the first bucket.
+    let part = |hash: u64| hash & 31;
+    let numbers = (0u32..).map(|i| i.to_string());
+    let keys: Vec<_> = numbers
+        .filter(|key| part(seed.hash(key.as_bytes())) == 0)
+        .take(300)
+        .collect();
+    for (store_seed, least) in [(seed, 0), (Seed([3, 4]), 300)] {
+        let options = StoreOptions {
+            seed: store_seed,
+            ..StoreOptions::default()
+        };
+        let mut store = Store::new(vec![0; 64 << 10], options).expect("a possible size");
+        for key in &keys {
+            set(&mut store, key.as_bytes(), b"value");
+        }
+        let statistics = store.statistics();
+        // Under the known seed some may be lost for the lack of buckets, but nothing slower or worse happens.
+        assert!(
+            statistics.curr_items >= least && statistics.curr_items >= 100,
+            "{statistics:?}"
+        );
+        assert_eq!(statistics.evictions, statistics.evicted_index);
+    }
+}
+
+/// Memory that somebody else writes to between the operations.
+struct Hostile {
+    bytes: Vec<u8>,
+    random: std::cell::RefCell<store_model::Random>,
+}
+
+impl AsRef<[u8]> for Hostile {
+    fn as_ref(&self) -> &[u8] {
+        let cut = self.random.borrow_mut().below(64);
+        let len = if cut == 0 {
+            self.bytes.len() / 2
+        } else {
+            self.bytes.len()
+        };
+        &self.bytes[..len]
+    }
+}
+
+impl AsMut<[u8]> for Hostile {
+    fn as_mut(&mut self) -> &mut [u8] {
+        let random = self.random.get_mut();
+        for _ in 0..random.below(4) {
+            let at = random.below(self.bytes.len() as u64) as usize;
+            self.bytes[at] = random.next() as u8;
+        }
+        &mut self.bytes
+    }
+}
+
+#[test]
+fn memory_that_others_write_to_neither_panics_nor_hangs() {
+    for seed in 0..40 {
+        let len = [1024, 3000, 20_000][seed as usize % 3];
+        let random = std::cell::RefCell::new(store_model::Random(seed));
+        let mut store = Store::new(
+            Hostile {
+                bytes: vec![0; len],
+                random,
+            },
+            StoreOptions::default(),
+        )
+        .expect("fits");
+        let mut random = store_model::Random(seed + 1000);
+        for _ in 0..5000 {
+            let bytes = store_model::key_bytes(random.below(100));
+            let key = store.key(&bytes);
+            let value = vec![0; random.below(len as u64 / 5) as usize];
+            let attributes = Attributes {
+                flags: 1,
+                expiration: 0,
+            };
+            match random.below(8) {
+                0..4 => _ = store.set(SetMode::Set, key, &value, attributes, 0, 5),
+                4 => _ = store.set(SetMode::Append, key, &value, attributes, 0, 5),
+                5 => _ = store.touch(key, 10, 5).map(|item| item.value.len()),
+                6 => _ = store.delete(key, 0, 5),
+                _ => {
+                    if let Ok(held) = store.reserve(key, value.len() as u32, attributes, 5) {
+                        let _any = store.write(&held, 0, &value);
+                        let _any = store.commit(held, SetMode::Set, 0, 5);
+                    }
+                }
+            }
+            let mut steps = 0;
+            let _cursor = store.walk(memlet_core::store::Cursor::START, 100, 5, |_, _| steps += 1);
+            assert!(steps <= 100);
+        }
+    }
+}
