@@ -38,9 +38,10 @@
 //! # Work of one operation
 //!
 //! A search reads at most two buckets and, but for tags that agree by chance, one record. A store that needs room for `n`
-//! bytes takes at most as many records from the ends of the logs as make up `n` bytes, and moves at most 64 records
-//! or, if that comes first, 64 KiB + 4 `n` and one record, to keep them; a new bucket of the index moves up to 13 slots
-//! and the records that lie where it goes. What is beyond that bound is evicted instead.
+//! bytes takes at most as many records from the ends of the logs as make up `n` bytes, and moves at most 64 + `n`/8
+//! records or, if that comes first, 64 KiB + 32 `n` and one record, to keep them; a new bucket of the index moves up to
+//! 13 slots and the records that lie where it goes. What is beyond that bound is evicted instead. Values that are
+//! arriving are moved beside that, each at most twice.
 //!
 //! # Limits
 //!
