@@ -2,6 +2,12 @@
 //!
 //! Here and in the neighbours the small helpers are inlined on hosts, for speed, and called on devices, for flash.
 
+/// The byte at `at`.
+#[inline]
+pub(super) fn load_u8(memory: &[u8], at: u32) -> u8 {
+    memory.get(at as usize).copied().unwrap_or(0)
+}
+
 /// The 16-bit number at `at`.
 #[inline]
 pub(super) fn load_u16(memory: &[u8], at: u32) -> u16 {

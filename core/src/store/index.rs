@@ -156,15 +156,12 @@ impl Index {
 
     /// A free slot in the emptier of the two buckets.
     pub(super) fn free_in_pair(&self, memory: &[u8], pair: Pair) -> Option<u32> {
-        let [first, second] = pair;
+        let [mut first, mut second] = pair;
         // The first bucket is looked at first by every search, so it gets a little more.
-        let bucket = if self.load(memory, first) <= self.load(memory, second).saturating_add(2) {
-            first
-        } else {
-            second
-        };
-        self.free_in(memory, bucket)
-            .or_else(|| self.free_in(memory, first))
+        if self.load(memory, first) > self.load(memory, second).saturating_add(2) {
+            (first, second) = (second, first);
+        }
+        self.free_in(memory, first)
             .or_else(|| self.free_in(memory, second))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A record may wrap around the end of the log, so that no room is wasted there; its value is then in two pieces.
 
-use super::bytes::{move_within, put, slice};
+use super::bytes::{load_u8, move_within, put, slice};
 use super::item::Value;
 use super::record::{Entry, Header, WINDOW_LEN, filler, key_at};
 
@@ -114,6 +114,10 @@ impl Log {
     /// The header of the record at `at`, for the path that every request takes.
     #[inline]
     pub(super) fn header_at_once(&self, memory: &[u8], at: u32) -> Option<Header> {
+        if cfg!(target_pointer_width = "32") {
+            // A device is short of flash, not of time.
+            return self.header(memory, at);
+        }
         match memory
             .get(at as usize..self.end as usize)?
             .first_chunk::<WINDOW_LEN>()
@@ -137,28 +141,12 @@ impl Log {
     /// Whether the record at `at` has this key.
     #[inline]
     pub(super) fn has_key(&self, memory: &[u8], at: u32, key: &[u8]) -> bool {
-        if let Some([key_len, control]) = memory
-            .get(at as usize..self.end as usize)
-            .and_then(|r| r.first_chunk())
-        {
-            let stored = self.pieces(memory, self.after(at, key_at(*control)), key.len() as u32);
-            usize::from(*key_len) == key.len() && stored == *key
-        } else {
-            self.has_wrapped_key(memory, at, key)
+        let key_len = load_u8(memory, at);
+        let control = load_u8(memory, self.after(at, 1));
+        usize::from(key_len) == key.len() && {
+            let stored = self.pieces(memory, self.after(at, key_at(control)), u32::from(key_len));
+            stored == *key
         }
-    }
-
-    #[cold]
-    fn has_wrapped_key(&self, memory: &[u8], at: u32, key: &[u8]) -> bool {
-        let Some(header) = self.header(memory, at) else {
-            return false;
-        };
-        let stored = self.pieces(
-            memory,
-            self.after(at, header.len()),
-            u32::from(header.key_len),
-        );
-        stored == *key
     }
 
     #[cold]

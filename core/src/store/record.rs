@@ -204,11 +204,6 @@ impl Header {
         self.control & HAS_EXPIRATION != 0
     }
 
-    /// Whether a CAS fits into the width that was chosen when the header was made.
-    pub(super) fn fits_cas(&self, cas: u64) -> bool {
-        cas_code(cas) <= self.control >> CAS_WIDTH_SHIFT
-    }
-
     pub(super) fn visits(&self) -> Visits {
         Visits(self.control & 0b11)
     }

@@ -52,9 +52,9 @@ impl Reservation {
 
 /// Where the record of a reservation lies now.
 #[derive(Clone, Copy, Debug)]
-struct Pending {
+pub(super) struct Pending {
     id: u32,
-    at: u32,
+    pub(super) at: u32,
     len: u32,
     /// When it was reserved.
     since: u32,
@@ -95,7 +95,7 @@ impl Reservations {
         self.table.iter_mut().find(|pending| pending.id == id)
     }
 
-    fn find_at(&mut self, at: u32) -> Option<&mut Pending> {
+    pub(super) fn find_at(&mut self, at: u32) -> Option<&mut Pending> {
         self.table.iter_mut().find(|pending| pending.at == at)
     }
 
@@ -117,13 +117,9 @@ impl Operation<'_> {
         attributes: Attributes,
     ) -> Result<Reservation, ReserveError> {
         let key_len = check_key(key)?;
-        // The width must do for the CAS that will be handed out at the end.
-        let mut header = Header::new(
-            key_len,
-            value_len,
-            self.state.cas.saturating_add(1 << 31),
-            attributes,
-        );
+        // The width must do for the CAS that the item will get: six bytes, or all from half of what they hold.
+        let cas = self.state.cas.saturating_mul(2) | 1 << 47;
+        let mut header = Header::new(key_len, value_len, cas, attributes);
         header.cas = 0;
         self.check_len(&header)?;
         let len = header.record_len();
@@ -238,9 +234,6 @@ impl Operation<'_> {
             return self.store(key, Attributes::default(), old, &piece);
         }
         let new_cas = self.state.cas.wrapping_add(1);
-        if !header.fits_cas(new_cas) {
-            return Err(SetError::NotReserved);
-        }
         self.state.cas = new_cas;
         let slot = match old {
             Some(old) => {
@@ -324,30 +317,6 @@ impl Operation<'_> {
                 false
             }
         }
-    }
-
-    /// Moves the record of a reservation, somewhere in the main log, to the head; false if there is no room.
-    pub(super) fn evacuate_reservation(&mut self, at: u32, len: u32) -> bool {
-        let Some(id) = self
-            .state
-            .reservations
-            .find_at(at)
-            .map(|pending| pending.id)
-        else {
-            self.bury(at, len);
-            return true;
-        };
-        let Ok(to) = self.allocate(Place::Main, len) else {
-            return false;
-        };
-        match self.state.reservations.find(id) {
-            Some(pending) if pending.at == at => {
-                pending.at = to;
-                self.copy_evacuated(at, to, len);
-            }
-            _ => self.bury(to, len),
-        }
-        true
     }
 }
 

@@ -3,6 +3,7 @@
 //! While the log is wrapped, its end is in the middle of what it holds: live records that lie there are moved to the
 //! head first, and what remains are fillers, which can be cut.
 
+use super::bytes::store_u32;
 use super::index::BUCKET_LEN;
 use super::log::{Log, copy};
 use super::operation::{Found, Operation, Place};
@@ -185,42 +186,44 @@ impl Operation<'_> {
     /// Moves the record at `at`, somewhere in the main log, to the head; false if there is no room.
     fn evacuate(&mut self, at: u32, header: &Header) -> bool {
         let len = header.record_len();
-        if header.cas == 0 {
-            return self.evacuate_reservation(at, len);
-        }
         let hash = self.hash_at(&self.state.main, at, header);
-        let Some(slot) = self.state.index.find(self.memory, hash, at) else {
-            self.bury(at, len);
-            return true;
-        };
-        if self.is_gone(header) {
-            self.count_reclaimed(header);
-            self.remove(&Found {
-                slot,
-                at,
-                header: *header,
-            });
-            return true;
+        let slot = self.state.index.find(self.memory, hash, at);
+        let is_held = header.cas == 0 && self.state.reservations.find_at(at).is_some();
+        match slot {
+            Some(slot) if self.is_gone(header) => {
+                self.count_reclaimed(header);
+                self.remove(&Found {
+                    slot,
+                    at,
+                    header: *header,
+                });
+                return true;
+            }
+            None if !is_held => {
+                self.bury(at, len);
+                return true;
+            }
+            _ => {}
         }
         self.pinned = Some(at);
         let result = self.allocate(Place::Main, len);
         let is_still_there = self.pinned == Some(at);
         self.pinned = None;
         let Ok(to) = result else { return false };
-        if is_still_there {
-            self.copy_evacuated(at, to, len);
-            super::bytes::store_u32(self.memory, slot, self.state.index.slot(hash, to));
-        } else {
+        if !is_still_there {
             self.bury(to, len);
+            return true;
+        }
+        let main = self.state.main;
+        copy(self.memory, &main, at, &main, to, len);
+        self.bury(at, len);
+        self.count_move();
+        if let Some(slot) = slot {
+            store_u32(self.memory, slot, self.state.index.slot(hash, to));
+        } else if let Some(pending) = self.state.reservations.find_at(at) {
+            pending.at = to;
         }
         true
-    }
-
-    pub(super) fn copy_evacuated(&mut self, from: u32, to: u32, len: u32) {
-        let main = self.state.main;
-        copy(self.memory, &main, from, &main, to, len);
-        self.bury(from, len);
-        self.count_move();
     }
 }
 
