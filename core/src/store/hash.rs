@@ -35,9 +35,7 @@ impl Seed {
         for word in words {
             state.absorb(u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        copy_front(rest, &mut last);
-        state.absorb(u64::from_le_bytes(last) | (bytes.len() as u64) << 56);
+        state.absorb(last_word(bytes, rest) | (bytes.len() as u64) << 56);
         state.0[2] ^= 0xff;
         for _ in 0..3 {
             state.round();
@@ -63,16 +61,33 @@ impl Seed {
     }
 }
 
+/// The bytes that are too few for a word, in one.
+#[inline]
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    if cfg!(target_pointer_width = "64")
+        && let Some(word) = bytes.last_chunk::<8>()
+    {
+        // One load instead of a copy of unknown length, where flash does not count.
+        let unwanted = 64 - 8 * rest.len() as u32;
+        return u64::from_le_bytes(*word).checked_shr(unwanted).unwrap_or(0);
+    }
+    let mut word = [0; 8];
+    copy_front(rest, &mut word);
+    u64::from_le_bytes(word)
+}
+
 /// The four words of SipHash.
 struct State([u64; 4]);
 
 impl State {
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn absorb(&mut self, word: u64) {
         self.0[3] ^= word;
         self.round();
         self.0[0] ^= word;
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn round(&mut self) {
         let [mut a, mut b, mut c, mut d] = self.0;
         a = a.wrapping_add(b);

@@ -25,7 +25,7 @@
 //! Records lie in two circular logs, each behind the one before it, without alignment or size classes; one may wrap
 //! around the end of its log. The index grows from the end of the memory, by one bucket of 64 bytes at a time, into the
 //! main log's room, and gives the room back when items get fewer and larger. So the metadata of an item is its header of
-//! 8 to 12 bytes (up to 20 with flags and expiration) and some 5.7 bytes of index, at any size. The table of starts takes
+//! 7 to 10 bytes (15 to 18 with flags and expiration; 4 more beyond 64 KiB or 2^48 ids) and 5.8 to 6 bytes of index. The table of starts takes
 //! a thousandth of the memory (in less than 64 KiB four thousandths).
 //!
 //! # Eviction

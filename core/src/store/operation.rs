@@ -103,6 +103,7 @@ impl State {
     }
 
     /// Finds the record of a key.
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(super) fn locate(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<Found> {
         let (slot, at) = self.search(memory, key, hash)?;
         let header = self.log_of(at).header_at_once(memory, at)?;
@@ -110,7 +111,7 @@ impl State {
     }
 
     /// Finds where the slot and the record of a key lie: one of two buckets, and the tags leave few records to look at.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn search(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<(u32, u32)> {
         let [first, second] = self.index.pair(hash);
         match self.search_bucket(memory, first, key, hash) {

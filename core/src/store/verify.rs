@@ -146,3 +146,35 @@ fn logs_index_and_counters_always_agree() {
         }
     }
 }
+
+#[test]
+fn metadata_takes_16_bytes_when_ids_take_six() {
+    for (value_len, flags, limit) in [(0, 0, 16.0), (1000, 0, 16.0), (1000, 1, 28.0)] {
+        let options = StoreOptions {
+            seed: Seed([8, 9]),
+            ..StoreOptions::default()
+        };
+        let mut store = Store::new(vec![0; 1 << 20], options).expect("a possible size");
+        store.state.cas = 1 << 47;
+        let attributes = Attributes {
+            flags,
+            expiration: flags * 9,
+        };
+        for number in 0..200_000u32 / (value_len + 1).min(50) {
+            let bytes = number.to_le_bytes();
+            let key = store.key(&bytes);
+            let value = vec![1; value_len as usize];
+            store
+                .set(SetMode::Set, key, &value, attributes, 0, 1)
+                .expect("it fits");
+            let statistics = store.statistics();
+            let items = statistics.curr_items as f64;
+            let payload = items * f64::from(value_len + 4);
+            let metadata = ((statistics.bytes + statistics.index_bytes) as f64 - payload) / items;
+            assert!(
+                items < 900.0 || metadata <= limit,
+                "{metadata} at {value_len}: {statistics:?}"
+            );
+        }
+    }
+}
