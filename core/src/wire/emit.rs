@@ -3,14 +3,14 @@
 use super::error::EmitError;
 
 /// Puts pieces one behind the other into an output that has been found long enough for all of them.
-pub(super) struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     rest: &'a mut [u8],
 }
 
 impl<'a> Writer<'a> {
     /// A writer of exactly `needed` bytes at the front of `out`.
     #[inline(always)]
-    pub(super) fn new(out: &'a mut [u8], needed: usize) -> Result<Writer<'a>, EmitError> {
+    pub(crate) fn new(out: &'a mut [u8], needed: usize) -> Result<Writer<'a>, EmitError> {
         let available = out.len();
         match out.get_mut(..needed) {
             Some(rest) => Ok(Writer { rest }),
@@ -20,7 +20,7 @@ impl<'a> Writer<'a> {
 
     /// Appends the `N` bytes that `write` fills in. Like a piece, they are left out past the announced length.
     #[inline(always)]
-    pub(super) fn put_array<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) {
+    pub(crate) fn put_array<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N])) {
         if let Some((place, rest)) = core::mem::take(&mut self.rest).split_first_chunk_mut() {
             write(place);
             self.rest = rest;
@@ -29,7 +29,7 @@ impl<'a> Writer<'a> {
 
     /// Appends `piece`. A piece past the announced length would be left out; the callers announce what they put.
     #[inline(always)]
-    pub(super) fn put(&mut self, piece: &[u8]) {
+    pub(crate) fn put(&mut self, piece: &[u8]) {
         if piece.is_empty() {
             return;
         }

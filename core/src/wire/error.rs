@@ -8,6 +8,8 @@ use core::fmt;
 pub enum Field {
     /// Byte 0 of the header.
     Magic,
+    /// Byte 1 of the header.
+    Opcode,
     /// The key length of the header, or the key itself.
     Key,
     /// The extras length of the header, or the extras themselves.
@@ -24,6 +26,7 @@ impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Field::Magic => "magic",
+            Field::Opcode => "opcode",
             Field::Key => "key",
             Field::Extras => "extras",
             Field::FramingExtras => "framing extras",
@@ -59,6 +62,16 @@ pub enum ParseErrorKind {
     ValueForbidden,
     /// A frame info runs past the framing extras.
     FrameInfoTruncated,
+    /// The opcode does not belong to the family of messages that was asked for.
+    ForeignOpcode,
+    /// The opcode takes no value of this length.
+    ValueLength,
+    /// A part of the value runs past the value's end.
+    PartExceedsValue,
+    /// The fields carry a version that has no layout.
+    UnknownVersion,
+    /// The key starts with no collection id: not a LEB128 number of 32 bits in its shortest form.
+    CollectionId,
 }
 
 /// What [`ParseError::found`] would have had to be.
@@ -73,6 +86,8 @@ pub enum Allowed {
     OneOf(&'static [u8]),
     /// One of the numbers whose bit is set; bit 0 stands for 0.
     Bits(u64),
+    /// A multiple of this.
+    MultipleOf(u32),
 }
 
 impl fmt::Display for Allowed {
@@ -80,6 +95,7 @@ impl fmt::Display for Allowed {
         match *self {
             Allowed::AtMost(most) => write!(f, "at most {most}"),
             Allowed::AtLeast(least) => write!(f, "at least {least}"),
+            Allowed::MultipleOf(unit) => write!(f, "a multiple of {unit}"),
             Allowed::OneOf(numbers) => {
                 let mut separator = "";
                 for number in numbers {
@@ -122,7 +138,7 @@ pub struct ParseError {
 
 impl ParseError {
     #[cold]
-    pub(super) const fn new(
+    pub(crate) const fn new(
         kind: ParseErrorKind,
         field: Field,
         offset: u32,
@@ -156,11 +172,17 @@ impl fmt::Display for ParseError {
             f.write_str(match kind {
                 ParseErrorKind::PartsExceedBody => "framing extras, extras and key exceed the body",
                 ParseErrorKind::KeyTooLong | ParseErrorKind::BodyTooLong => "too long",
-                ParseErrorKind::ExtrasLength => "length does not fit the opcode",
+                ParseErrorKind::ExtrasLength | ParseErrorKind::ValueLength => {
+                    "length does not fit the opcode"
+                }
                 ParseErrorKind::KeyMissing | ParseErrorKind::ValueMissing => "missing",
                 ParseErrorKind::KeyForbidden | ParseErrorKind::ValueForbidden => {
                     "not taken by the opcode"
                 }
+                ParseErrorKind::ForeignOpcode => "of another family",
+                ParseErrorKind::PartExceedsValue => "a part runs past its end",
+                ParseErrorKind::UnknownVersion => "unknown version",
+                ParseErrorKind::CollectionId => "no collection id",
                 _ => "truncated",
             })?;
             write!(f, ": {found}")?;

@@ -2,6 +2,7 @@
 
 use super::error::{Allowed, Field, ParseError, ParseErrorKind};
 use super::header::Header;
+use super::packet::Packet;
 use super::shape::Shape;
 
 /// The longest key and body that a receiver is willing to take.
@@ -164,5 +165,34 @@ impl Header {
         } else {
             KEY_LEN_AT
         }
+    }
+}
+
+impl Packet<'_> {
+    /// Judges whether extras, key and value are what a request of the opcode takes, as [`Header::check_shape`] does.
+    ///
+    /// # Errors
+    /// As [`Header::check_shape`].
+    #[inline]
+    pub fn check_shape(&self, shape: &Shape) -> Result<(), ParseError> {
+        // What no length field can tell fits no shape either, so lengths may stop at the largest.
+        let [framing_extras, extras] =
+            [self.framing_extras, self.extras].map(|part| u8::try_from(part.len()).unwrap_or(0xff));
+        let key_len = u16::try_from(self.key.len()).unwrap_or(u16::MAX);
+        let value_len = u32::try_from(self.value.len()).unwrap_or(u32::MAX);
+        let parts_len = u32::from(framing_extras) + u32::from(extras) + u32::from(key_len);
+        let header = Header {
+            magic: self.magic,
+            opcode: self.opcode,
+            framing_extras_len: framing_extras,
+            key_len,
+            extras_len: extras,
+            datatype: self.datatype,
+            vbucket_or_status: self.vbucket_or_status,
+            body_len: value_len.saturating_add(parts_len),
+            opaque: self.opaque,
+            cas: self.cas,
+        };
+        header.check_shape(shape)
     }
 }

@@ -40,7 +40,7 @@ pub mod extras;
 mod datatype;
 mod dialect;
 mod duration;
-mod emit;
+pub(crate) mod emit;
 mod error;
 mod framing;
 mod header;

@@ -21,7 +21,10 @@ const CORE: [(&str, &[&str]); 9] = [
     ("tap", &["wire"]),
     ("dcp", &["wire"]),
     ("handler", &["wire", "text"]),
-    ("connection", &["wire", "text", "handler", "counters"]),
+    (
+        "connection",
+        &["wire", "text", "handler", "counters", "tap", "dcp"],
+    ),
     ("engine", &["wire", "text", "handler", "store", "counters"]),
 ];
 
