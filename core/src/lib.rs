@@ -10,6 +10,7 @@
 //! * [`connection`] takes bytes and gives bytes: it finds the requests, hands them to a handler, and keeps the stream in
 //!   step whatever the peer sends. It does no I/O and holds no buffer.
 //! * [`engine`] is the handler that answers as memcached does, over a store.
+//! * [`placement`] tells which of several servers holds a key, as libmemcached's ketama does. It knows none of the others.
 //!
 //! ```text
 //!   bytes in                                                         bytes out
@@ -42,5 +43,6 @@
 pub mod connection;
 pub mod engine;
 pub mod handler;
+pub mod placement;
 pub mod store;
 pub mod wire;

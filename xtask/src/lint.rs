@@ -9,8 +9,9 @@ use crate::shell::{cargo, run};
 const OTHER_WORKSPACES: [&str; 2] = ["core/fuzz", "xtask/probe"];
 
 /// Sets of features, by package, beside that of all.
-const FEATURE_SETS: [(&str, &str); 5] = [
+const FEATURE_SETS: [(&str, &str); 6] = [
     ("memlet-core", ""),
+    ("memlet-core", "md5"),
     ("memlet", ""),
     ("memlet", "std"),
     ("memlet", "load"),

@@ -13,8 +13,9 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// The modules at the top of core, and those that each may use.
-const CORE: [(&str, &[&str]); 9] = [
+const CORE: [(&str, &[&str]); 10] = [
     ("wire", &[]),
+    ("placement", &[]),
     ("store", &[]),
     ("counters", &["wire"]),
     ("text", &["wire"]),
