@@ -167,6 +167,8 @@ pub(super) struct Connection<S, H: Handler> {
     backlog: bool,
     /// What happened in the last turn was more than waiting.
     progressed: bool,
+    /// Bytes came or went in the last turn.
+    moved: bool,
     /// To be closed once the output is written.
     closing: Option<CloseReason>,
 }
@@ -185,6 +187,7 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
             ended: false,
             backlog: false,
             progressed: false,
+            moved: false,
             closing: None,
         }
     }
@@ -226,6 +229,11 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         self.progressed
     }
 
+    /// Whether bytes came or went in the last turn, done with or not.
+    pub(super) fn has_moved(&self) -> bool {
+        self.moved
+    }
+
     /// Does all there is to do but to send the last answers: sends what is kept, then reads, executes and answers what
     /// has arrived.
     ///
@@ -236,6 +244,7 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         context: &mut Context<'_, H, P>,
     ) -> (Turn, Range<usize>) {
         self.progressed = false;
+        self.moved = false;
         let mut budget = TURN_LEN;
         let start = context.buffers.held;
         let turn = match self.try_turn(context, &mut budget) {
@@ -430,6 +439,7 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
     /// Sends `answers`; what the socket does not take is kept. Returns whether it took all.
     fn send_or_keep(&mut self, answers: &[u8]) -> io::Result<bool> {
         let sent = send(&mut self.stream, answers)?;
+        self.moved |= sent > 0;
         if sent < answers.len() {
             self.output = answers[sent..].to_vec();
             self.output_sent = 0;
@@ -444,6 +454,7 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         }
         let sent = send(&mut self.stream, &self.output[self.output_sent..])?;
         self.progressed |= sent > 0;
+        self.moved |= sent > 0;
         self.output_sent += sent;
         if self.output_sent < self.output.len() {
             return Ok(false);
@@ -478,6 +489,7 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         match result {
             Ok(0) => Ok(Input::End),
             Ok(len) => {
+                self.moved = true;
                 self.readable = len == room_len || self.ended;
                 Ok(Input::Bytes(len))
             }

@@ -82,6 +82,8 @@ struct Entry<V: Service> {
     retained: usize,
     /// The second in which something was last got done.
     active: u32,
+    /// The thread's count of turns at the last one in which bytes came or went: the lower, the longer it has stood still.
+    moved: u64,
     /// It waits for another turn.
     queued: bool,
     /// The poller tells when it can be written. That is only asked for once it could not.
@@ -113,6 +115,8 @@ pub(super) struct Worker<'a, V: Service> {
     queue: Vec<usize>,
     /// Connections that are lingering.
     lingering: usize,
+    /// Turns that have ended.
+    turns: u64,
     /// Memory of the connections' own, in bytes, and its limit.
     retained: usize,
     retained_max: usize,
@@ -142,6 +146,7 @@ impl<'a, V: Service> Worker<'a, V> {
             unsent: Vec::with_capacity(GROUP),
             queue: Vec::new(),
             lingering: 0,
+            turns: 0,
             retained: 0,
             retained_max: figures.options.retained_bytes_max / figures.options.threads.max(1),
             now,
@@ -233,6 +238,7 @@ impl<'a, V: Service> Worker<'a, V> {
             connection: Connection::new(stream, &self.figures.options.connection),
             retained: 0,
             active: self.now,
+            moved: self.turns,
             queued: false,
             writable_wanted: false,
             lingering: None,
@@ -304,6 +310,10 @@ impl<'a, V: Service> Worker<'a, V> {
         let Some(entry) = self.connections.get_mut(key) else {
             return;
         };
+        self.turns += 1;
+        if entry.connection.has_moved() {
+            entry.moved = self.turns;
+        }
         let retained = entry.connection.retained();
         self.retained = self.retained - entry.retained + retained;
         entry.retained = retained;
@@ -382,13 +392,11 @@ impl<'a, V: Service> Worker<'a, V> {
     /// Closes the connections that have stood still for the longest time until the others' memory is within its limit.
     fn make_room(&mut self) {
         while self.retained > self.retained_max {
-            let stillest = self
+            let holding = self
                 .connections
                 .iter()
                 .filter(|(_, entry)| entry.retained > 0);
-            let Some((key, _)) =
-                stillest.min_by_key(|(_, entry)| (entry.active, usize::MAX - entry.retained))
-            else {
+            let Some((key, _)) = holding.min_by_key(|(_, entry)| entry.moved) else {
                 return;
             };
             self.close(key, &Closed::Crowded);
