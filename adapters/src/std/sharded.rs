@@ -193,6 +193,7 @@ impl ShardedStore {
 
 impl Shards for ShardedStore {
     type Memory = ShardMemory;
+    type Observer = ();
 
     #[inline]
     fn with<R>(&mut self, key: &[u8], f: impl FnOnce(&mut Store<ShardMemory>, Key<'_>) -> R) -> R {

@@ -5,7 +5,7 @@ use super::expiration::absolute;
 use super::storage::len_u32;
 use super::{Credentials, Engine, Host, Statistics, invalid, item_len};
 use crate::handler::{Outcome, Reply};
-use crate::store::{Attributes, Key, SetMode, Shards, Store, Value};
+use crate::store::{Attributes, Key, Observer, SetMode, Shards, Store, Value};
 use crate::wire::{Opcode, Request, Status, extras::CounterExtras};
 
 /// What is to be done with a counter.
@@ -136,8 +136,8 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
 }
 
 /// Looks at the counter and adds or subtracts. The tests come in memcached's order: size, CAS, number.
-fn plan<M>(
-    store: &mut Store<M>,
+fn plan<M, O>(
+    store: &mut Store<M, O>,
     key: Key<'_>,
     delta: u64,
     up: bool,
@@ -147,6 +147,7 @@ fn plan<M>(
 ) -> Plan
 where
     M: AsRef<[u8]> + AsMut<[u8]>,
+    O: Observer,
 {
     let Some(item) = store.get(key, now) else {
         return Plan::Missing;
@@ -182,8 +183,8 @@ where
 /// Stores a number. Fewer digits are padded with blanks to the old length, which clients see when they get the value.
 ///
 /// Returns the new CAS; `None` when there is no room.
-fn replace<M>(
-    store: &mut Store<M>,
+fn replace<M, O>(
+    store: &mut Store<M, O>,
     key: Key<'_>,
     number: u64,
     old_len: usize,
@@ -192,6 +193,7 @@ fn replace<M>(
 ) -> Option<u64>
 where
     M: AsRef<[u8]> + AsMut<[u8]>,
+    O: Observer,
 {
     const BLANKS: [u8; 64] = [b' '; 64];
     let decimal = Decimal::new(number);

@@ -12,6 +12,7 @@
 use super::RESERVATIONS_MAX;
 use super::error::SetError;
 use super::log::{Log, copy};
+use super::observer::Observer;
 use super::operation::{Operation, Place};
 use super::record::{Entry, Header, Visits};
 
@@ -66,7 +67,7 @@ impl Budget {
 /// the one that is being replaced, each at most twice.
 const PINNED_MAX: u32 = 2 * (RESERVATIONS_MAX as u32 + 1);
 
-impl Operation<'_> {
+impl<O: Observer> Operation<'_, O> {
     /// Takes `len` bytes at the head of a log, after making room there.
     pub(super) fn allocate(&mut self, place: Place, len: u32) -> Result<u32, SetError> {
         self.make_room(place, len)?;
@@ -220,7 +221,8 @@ impl Operation<'_> {
     }
 
     fn evict(&mut self, place: Place, record: &Tail) {
-        self.count_eviction(&record.header);
+        let at = self.log(place).tail;
+        self.count_eviction(at, &record.header);
         let len = record.header.record_len();
         self.unlink(record.slot, len);
         self.log_mut(place).pop(len);

@@ -19,21 +19,27 @@ impl Flush {
     }
 
     /// Carries out a pending flush whose second is over; `cas` is the last one handed out, before the operation at work.
+    /// Returns whether there was one.
     #[inline]
-    pub(super) fn settle(&mut self, cas: u64, now: u32) {
-        if self.at != 0 && now > self.at {
+    pub(super) fn settle(&mut self, cas: u64, now: u32) -> bool {
+        let is_over = self.at != 0 && now > self.at;
+        if is_over {
             *self = Flush { cas, at: 0 };
         }
+        is_over
     }
 
     /// Takes a command, which replaces one that is pending. `when` is an absolute second; 0 and one that is over take
-    /// effect at once. The present second is not over: it also takes what is stored until its end.
-    pub(super) fn set(&mut self, when: u32, cas: u64, now: u32) {
+    /// effect at once. The present second is not over: it also takes what is stored until its end. Returns whether what is
+    /// there is gone for good.
+    pub(super) fn set(&mut self, when: u32, cas: u64, now: u32) -> bool {
         let is_immediate = when == 0 || when < now;
         let is_in_effect = self.at != 0 && now >= self.at;
-        if is_immediate || is_in_effect {
+        let is_final = is_immediate || is_in_effect;
+        if is_final {
             self.cas = cas;
         }
         self.at = if is_immediate { 0 } else { when };
+        is_final
     }
 }

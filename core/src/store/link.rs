@@ -2,13 +2,14 @@
 
 use super::bytes::{clear, load_u32, store_u32};
 use super::index::{BUCKET_LEN, Index, Pair, SLOTS};
+use super::observer::Observer;
 use super::operation::{Found, Operation};
 
 /// How many buckets an operation adds at most to find a free slot; only in an index of very few buckets does an item
 /// need that.
 const GROWTHS_MAX: u32 = 3;
 
-impl Operation<'_> {
+impl<O: Observer> Operation<'_, O> {
     /// Lets the index follow the number of items; called before an item is added.
     pub(super) fn tend_index(&mut self) {
         if self.state.index.is_crowded() {
@@ -111,7 +112,7 @@ impl Operation<'_> {
         let at = self.state.index.position(load_u32(self.memory, slot));
         let header = at.and_then(|at| self.state.log_of(at).header(self.memory, at));
         if let (Some(at), Some(header)) = (at, header) {
-            self.count_eviction(&header);
+            self.count_eviction(at, &header);
             self.state.counters.evicted_index = self.state.counters.evicted_index.wrapping_add(1);
             self.remove(&Found { slot, at, header });
         } else {

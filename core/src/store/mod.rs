@@ -59,6 +59,7 @@ mod index;
 mod item;
 mod link;
 mod log;
+mod observer;
 mod operation;
 mod record;
 mod reserve;
@@ -77,6 +78,7 @@ use operation::{Operation, State};
 pub use error::{DeleteError, ReserveError, SetError, StoreConfigError, WriteError};
 pub use hash::{KEY_LEN_MAX, Key, Seed};
 pub use item::{Attributes, Item, SetMode, Value};
+pub use observer::{Change, Observer};
 pub use reserve::Reservation;
 pub use shards::Shards;
 pub use statistics::StoreStatistics;
@@ -120,11 +122,11 @@ impl Default for StoreOptions {
 /// ```
 pub type FixedStore<const BYTES: usize> = Store<[u8; BYTES]>;
 
-/// A bounded cache over the bytes of `M`.
+/// A bounded cache over the bytes of `M`; `O` learns of its changes.
 #[derive(Debug)]
-pub struct Store<M> {
+pub struct Store<M, O = ()> {
     memory: M,
-    state: State,
+    state: State<O>,
 }
 
 impl<const BYTES: usize> Store<[u8; BYTES]> {
@@ -139,12 +141,12 @@ impl<const BYTES: usize> Store<[u8; BYTES]> {
         };
         Store {
             memory: [0; BYTES],
-            state: State::new(BYTES as u32, 0, options),
+            state: State::new(BYTES as u32, 0, options, ()),
         }
     }
 }
 
-impl<M> Store<M> {
+impl<M, O> Store<M, O> {
     /// Hashes a key for this store.
     #[must_use]
     #[inline]
@@ -173,6 +175,27 @@ impl<M> Store<M> {
         }
     }
 
+    /// The number of the last change: the highest CAS, or that of a removal if an [`Observer`] was told of one since.
+    #[must_use]
+    pub fn last_change(&self) -> u64 {
+        self.state.cas
+    }
+
+    /// Numbers the changes to come from above `number`, if that is more than there have been.
+    pub fn skip_changes(&mut self, number: u64) {
+        self.state.cas = self.state.cas.max(number);
+    }
+
+    /// Who learns of the changes.
+    pub fn observer(&self) -> &O {
+        &self.state.observer
+    }
+
+    /// Who learns of the changes.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.state.observer
+    }
+
     /// Sets the counters of events to zero; what tells the present state stays.
     pub fn reset_statistics(&mut self) {
         self.state.counters = StoreStatistics {
@@ -187,7 +210,22 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
     ///
     /// # Errors
     /// If the memory is smaller than [`MEMORY_LEN_MIN`] or larger than 32-bit positions reach.
-    pub fn new(mut memory: M, options: StoreOptions) -> Result<Self, StoreConfigError> {
+    #[inline]
+    pub fn new(memory: M, options: StoreOptions) -> Result<Self, StoreConfigError> {
+        Store::with_observer(memory, options, ())
+    }
+}
+
+impl<M: AsRef<[u8]> + AsMut<[u8]>, O: Observer> Store<M, O> {
+    /// As [`Store::new`], with somebody who learns of all changes.
+    ///
+    /// # Errors
+    /// As [`Store::new`].
+    pub fn with_observer(
+        mut memory: M,
+        options: StoreOptions,
+        observer: O,
+    ) -> Result<Self, StoreConfigError> {
         let bytes = memory.as_mut();
         let len = bytes.len();
         let (min, max) = (MEMORY_LEN_MIN as u64, u64::from(u32::MAX));
@@ -207,7 +245,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
             ALIGNED_LEN_MIN.. => (bytes.as_ptr().addr().wrapping_add(len) % 64) as u32,
             _ => 0,
         };
-        let mut state = State::new(memory_len, unaligned, options);
+        let mut state = State::new(memory_len, unaligned, options, observer);
         state.clear(bytes);
         Ok(Store { memory, state })
     }
@@ -216,7 +254,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
     #[inline]
     pub fn get(&mut self, key: Key<'_>, now: u32) -> Option<Item<'_>> {
         let state = &mut self.state;
-        state.flush.settle(state.cas, now);
+        state.settle(now);
         let memory = self.memory.as_mut();
         let found = state.locate(memory, key.bytes(), key.hash())?;
         if state.is_gone(&found.header, now) {
@@ -283,8 +321,10 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
     /// is stored until the end of that second. A later flush replaces one that is still pending.
     pub fn flush(&mut self, when: u32, now: u32) {
         let state = &mut self.state;
-        state.flush.settle(state.cas, now);
-        state.flush.set(when, state.cas, now);
+        state.settle(now);
+        if state.flush.set(when, state.cas, now) {
+            state.note(Change::Flushed);
+        }
     }
 
     /// Reserves room for a value of `value_len` bytes that arrives in pieces.
@@ -355,15 +395,15 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Store<M> {
             .walk(self.memory.as_ref(), cursor, steps_max, now, &mut f)
     }
 
-    fn operation(&mut self, now: u32) -> Operation<'_> {
+    fn operation(&mut self, now: u32) -> Operation<'_, O> {
         self.operation_for(0, now)
     }
 
     /// Starts an operation that will need room for a value of `len` bytes.
     #[inline]
-    fn operation_for(&mut self, len: usize, now: u32) -> Operation<'_> {
+    fn operation_for(&mut self, len: usize, now: u32) -> Operation<'_, O> {
         let state = &mut self.state;
-        state.flush.settle(state.cas, now);
+        state.settle(now);
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         Operation {
             memory: self.memory.as_mut(),

@@ -7,6 +7,7 @@ use super::flush::Flush;
 use super::hash::Key;
 use super::index::{BUCKET_LEN, BUCKETS_MIN, Index};
 use super::log::Log;
+use super::observer::{Change, Observer};
 use super::record::{Header, Visits};
 use super::reserve::Reservations;
 use super::starts::Starts;
@@ -14,7 +15,7 @@ use super::statistics::StoreStatistics;
 
 /// Everything of a store but its memory.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct State<O> {
     pub(super) options: StoreOptions,
     pub(super) memory_len: u32,
     pub(super) index: Index,
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) flush: Flush,
     pub(super) reservations: Reservations,
     pub(super) counters: StoreStatistics,
+    pub(super) observer: O,
 }
 
 /// Which of the two logs.
@@ -44,9 +46,9 @@ pub(super) struct Found {
     pub(super) header: Header,
 }
 
-pub(super) struct Operation<'a> {
+pub(super) struct Operation<'a, O> {
     pub(super) memory: &'a mut [u8],
-    pub(super) state: &'a mut State,
+    pub(super) state: &'a mut State<O>,
     pub(super) now: u32,
     pub(super) budget: Budget,
     /// A record that must stay although room is made.
@@ -55,9 +57,14 @@ pub(super) struct Operation<'a> {
     pub(super) committing: Option<u32>,
 }
 
-impl State {
+impl<O> State<O> {
     /// For a zeroed memory of `memory_len` bytes, the last `unaligned` of which are left alone.
-    pub(super) const fn new(memory_len: u32, unaligned: u32, options: StoreOptions) -> State {
+    pub(super) const fn new(
+        memory_len: u32,
+        unaligned: u32,
+        options: StoreOptions,
+        observer: O,
+    ) -> State<O> {
         let starts = Starts::new(memory_len);
         let small_at = starts.table_len(memory_len);
         let main_at = small_at + memory_len / 10;
@@ -73,6 +80,7 @@ impl State {
             flush: Flush::NONE,
             reservations: Reservations::new(),
             counters: StoreStatistics::ZERO,
+            observer,
         }
     }
 
@@ -174,7 +182,26 @@ impl State {
     }
 }
 
-impl Operation<'_> {
+impl<O: Observer> State<O> {
+    /// Carries out a flush whose second is over.
+    #[inline]
+    pub(super) fn settle(&mut self, now: u32) {
+        if self.flush.settle(self.cas, now) {
+            self.note(Change::Flushed);
+        }
+    }
+
+    /// Tells the observer of a change that has no CAS.
+    #[inline]
+    pub(super) fn note(&mut self, change: Change<'_>) {
+        if self.observer.is_active() {
+            self.cas = self.cas.wrapping_add(1);
+            self.observer.note(self.cas, change);
+        }
+    }
+}
+
+impl<O: Observer> Operation<'_, O> {
     pub(super) fn log(&self, place: Place) -> &Log {
         self.state.log(place)
     }
@@ -270,7 +297,12 @@ impl Operation<'_> {
         }
     }
 
-    pub(super) fn count_eviction(&mut self, header: &Header) {
+    /// Counts the eviction of the record at `at`, which is still there, and tells of it.
+    pub(super) fn count_eviction(&mut self, at: u32, header: &Header) {
+        let log = self.state.log_of(at);
+        let key_at = log.after(at, header.len());
+        let key = log.pieces(self.memory, key_at, u32::from(header.key_len));
+        self.state.note(Change::Removed { key });
         let counters = &mut self.state.counters;
         counters.evictions = counters.evictions.wrapping_add(1);
         if header.visits() == Visits::NEVER {
@@ -286,5 +318,6 @@ impl Operation<'_> {
     #[cold]
     pub(super) fn start_over(&mut self) {
         self.state.clear(self.memory);
+        self.state.note(Change::Flushed);
     }
 }

@@ -9,6 +9,7 @@ use super::error::{ReserveError, SetError, WriteError};
 use super::hash::Key;
 use super::item::{Attributes, SetMode};
 use super::log::{Log, copy};
+use super::observer::Observer;
 use super::operation::{Operation, Place};
 use super::record::Header;
 use super::set::{Piece, Source, check_condition, check_key};
@@ -109,7 +110,7 @@ impl Reservations {
     }
 }
 
-impl Operation<'_> {
+impl<O: Observer> Operation<'_, O> {
     pub(super) fn reserve(
         &mut self,
         key: Key<'_>,
@@ -235,6 +236,7 @@ impl Operation<'_> {
         }
         let new_cas = self.state.cas.wrapping_add(1);
         self.state.cas = new_cas;
+        self.note_stored(key, new_cas, header.expiration);
         let slot = match old {
             Some(old) => {
                 header.set_visits(old.header.visits());
@@ -244,7 +246,10 @@ impl Operation<'_> {
             None => self.free_slot(reservation.key_hash),
         };
         // A growing index may have moved the record.
-        let (at, _) = self.arrived(reservation)?;
+        let Ok((at, _)) = self.arrived(reservation) else {
+            self.note_removed(key);
+            return Err(SetError::NotReserved);
+        };
         header.cas = new_cas;
         self.state.log_of(at).put_header(self.memory, at, &header);
         self.state.reservations.take(reservation.id);

@@ -6,6 +6,7 @@
 use super::bytes::store_u32;
 use super::index::BUCKET_LEN;
 use super::log::{Log, copy};
+use super::observer::Observer;
 use super::operation::{Found, Operation, Place};
 use super::record::{Entry, Header};
 
@@ -25,7 +26,7 @@ struct Stretch {
     record: Option<(u32, Header)>,
 }
 
-impl Operation<'_> {
+impl<O: Observer> Operation<'_, O> {
     /// Takes the last bytes of the main log away for one bucket; false if that is not possible now.
     pub(super) fn shorten_main(&mut self) -> bool {
         if self.state.main.used == 0 {

@@ -3,12 +3,13 @@
 use super::KEY_LEN_MAX;
 use super::error::{DeleteError, SetError};
 use super::hash::Key;
-use super::item::{Attributes, SetMode};
+use super::item::{Attributes, SetMode, Value};
 use super::log::{Log, copy};
+use super::observer::{Change, Observer};
 use super::operation::{Found, Operation, Place};
 use super::record::{Header, Visits};
 
-impl Operation<'_> {
+impl<O: Observer> Operation<'_, O> {
     pub(super) fn set(
         &mut self,
         mode: SetMode,
@@ -54,8 +55,30 @@ impl Operation<'_> {
             _ => Header::new(key_len, piece.len, cas, attributes),
         };
         self.check_len(&header)?;
-        self.write_item(key, header, old, piece)?;
-        Ok(cas)
+        // Before the evictions that make room for it: their numbers are higher.
+        self.note_stored(key, cas, header.expiration);
+        let written = self.write_item(key, header, old, piece);
+        if written.is_err() {
+            self.note_removed(key);
+        }
+        written.map(|()| cas)
+    }
+
+    /// Tells that an item is stored under this CAS.
+    #[inline]
+    pub(super) fn note_stored(&mut self, key: Key<'_>, cas: u64, expiration: u32) {
+        let observer = &mut self.state.observer;
+        if observer.is_active() {
+            let key = Value::new(key.bytes(), &[]);
+            observer.note(cas, Change::Stored { key, expiration });
+        }
+    }
+
+    /// Tells that the item of a key has gone, or may have.
+    #[inline]
+    pub(super) fn note_removed(&mut self, key: Key<'_>) {
+        let key = Value::new(key.bytes(), &[]);
+        self.state.note(Change::Removed { key });
     }
 
     /// Writes the record of an item and lets the index point to it: in the old record's place if it fits there, else at
@@ -170,11 +193,13 @@ impl Operation<'_> {
             self.state.counters.total_items = total_items;
             if result.is_err() {
                 let old = self.locate(key)?;
-                self.count_eviction(&old.header);
+                self.count_eviction(old.at, &old.header);
                 self.remove(&old);
                 return None;
             }
         }
+        let key = Value::new(key.bytes(), &[]);
+        self.state.note(Change::Touched { key });
         Some(())
     }
 
@@ -184,6 +209,7 @@ impl Operation<'_> {
             return Err(DeleteError::Exists);
         }
         self.remove(&found);
+        self.note_removed(key);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::operation::{Place, State};
 use super::record::Entry;
 use super::{Attributes, Key, Reservation, Seed, SetMode, Store, StoreOptions};
 
-impl State {
+impl<O> State<O> {
     /// Panics unless logs, index, reservations and counters agree.
     fn verify(&self, memory: &[u8]) {
         let mut items = 0;

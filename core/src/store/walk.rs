@@ -26,7 +26,7 @@ impl Cursor {
     };
 }
 
-impl State {
+impl<O> State<O> {
     /// Shows the items among the next `steps_max` records to `f`.
     pub(super) fn walk(
         &self,
