@@ -9,6 +9,7 @@
 //! * [`handler`] is the seam between a connection and what answers its requests: a trait, which a closure implements too.
 //! * [`connection`] takes bytes and gives bytes: it finds the requests, hands them to a handler, and keeps the stream in
 //!   step whatever the peer sends. It does no I/O and holds no buffer.
+//! * [`dcp`] holds the messages of DCP (first called UPR): the changes of a server as a stream.
 //! * [`engine`] is the handler that answers as memcached does, over a store.
 //! * [`placement`] tells which of several servers holds a key, as libmemcached's ketama does. It knows none of the others.
 //!
@@ -41,6 +42,7 @@
 )]
 
 pub mod connection;
+pub mod dcp;
 pub mod engine;
 pub mod handler;
 pub mod placement;
