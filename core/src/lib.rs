@@ -4,6 +4,7 @@
 //!
 //! * [`wire`] turns bytes into packets and packets into bytes, without loss and without judging: unknown opcodes, odd data
 //!   types and Couchbase's flex frames survive. Whoever decodes captures or writes a client needs only this.
+//! * [`tap`] reads and writes the messages of TAP, Couchbase's older stream of changes.
 //! * [`store`] holds items in memory that the caller owns, bounded to the byte. It knows no protocol: whoever needs a
 //!   cache without heap can use it alone.
 //! * [`handler`] is the seam between a connection and what answers its requests: a trait, which a closure implements too.
@@ -47,4 +48,5 @@ pub mod engine;
 pub mod handler;
 pub mod placement;
 pub mod store;
+pub mod tap;
 pub mod wire;

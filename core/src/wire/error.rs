@@ -20,6 +20,8 @@ pub enum Field {
     Body,
     /// What follows the key.
     Value,
+    /// The engine-private bytes of a TAP message, or their length in its extras.
+    EngineBytes,
 }
 
 impl fmt::Display for Field {
@@ -32,6 +34,7 @@ impl fmt::Display for Field {
             Field::FramingExtras => "framing extras",
             Field::Body => "body",
             Field::Value => "value",
+            Field::EngineBytes => "engine bytes",
         })
     }
 }
@@ -72,6 +75,10 @@ pub enum ParseErrorKind {
     UnknownVersion,
     /// The key starts with no collection id: not a LEB128 number of 32 bits in its shortest form.
     CollectionId,
+    /// Engine-private bytes and key of a TAP message are longer than what its extras leave of the body.
+    EngineBytesTooLong,
+    /// The engine-private bytes of a TAP message end before the number that they have to hold.
+    EngineBytesTooShort,
 }
 
 /// What [`ParseError::found`] would have had to be.
@@ -179,6 +186,8 @@ impl fmt::Display for ParseError {
                 ParseErrorKind::KeyForbidden | ParseErrorKind::ValueForbidden => {
                     "not taken by the opcode"
                 }
+                ParseErrorKind::EngineBytesTooLong => "run, with the key, past the body",
+                ParseErrorKind::EngineBytesTooShort => "too short",
                 ParseErrorKind::ForeignOpcode => "of another family",
                 ParseErrorKind::PartExceedsValue => "a part runs past its end",
                 ParseErrorKind::UnknownVersion => "unknown version",
@@ -215,6 +224,8 @@ pub enum EmitError {
     },
     /// The magic is none that starts a packet of this kind.
     Magic(super::Magic),
+    /// The opcode is none of this kind of packet.
+    Opcode(super::Opcode),
 }
 
 impl fmt::Display for EmitError {
@@ -237,6 +248,7 @@ impl fmt::Display for EmitError {
                 )
             }
             EmitError::Magic(magic) => write!(f, "bad magic: {magic}"),
+            EmitError::Opcode(opcode) => write!(f, "bad opcode: {opcode}"),
         }
     }
 }

@@ -48,7 +48,7 @@ mod lengths;
 mod magic;
 mod opcode;
 mod packet;
-mod parse;
+pub(crate) mod parse;
 mod request;
 mod response;
 mod server_opcode;

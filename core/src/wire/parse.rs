@@ -13,11 +13,11 @@ use super::lengths::Limits;
 use super::packet::Packet;
 use super::{DataType, Magic, Opcode};
 
-type Step<'a, T> = IResult<&'a [u8], T, ()>;
+pub(crate) type Step<'a, T> = IResult<&'a [u8], T, ()>;
 
 /// Takes the next `N` bytes.
 #[inline(always)]
-fn array<const N: usize>(input: &[u8]) -> Step<'_, &[u8; N]> {
+pub(crate) fn array<const N: usize>(input: &[u8]) -> Step<'_, &[u8; N]> {
     match input.split_first_chunk::<N>() {
         Some((bytes, rest)) => Ok((rest, bytes)),
         None => Err(nom::Err::Incomplete(Needed::new(
@@ -27,12 +27,17 @@ fn array<const N: usize>(input: &[u8]) -> Step<'_, &[u8; N]> {
 }
 
 #[inline]
-pub(super) fn be_u32(input: &[u8]) -> Step<'_, u32> {
+pub(crate) fn be_u16(input: &[u8]) -> Step<'_, u16> {
+    array.map(|&bytes| u16::from_be_bytes(bytes)).parse(input)
+}
+
+#[inline]
+pub(crate) fn be_u32(input: &[u8]) -> Step<'_, u32> {
     array.map(|&bytes| u32::from_be_bytes(bytes)).parse(input)
 }
 
 #[inline]
-pub(super) fn be_u64(input: &[u8]) -> Step<'_, u64> {
+pub(crate) fn be_u64(input: &[u8]) -> Step<'_, u64> {
     array.map(|&bytes| u64::from_be_bytes(bytes)).parse(input)
 }
 
@@ -336,7 +341,7 @@ fn escaped(nibble: u8, input: &[u8]) -> Step<'_, u16> {
 
 /// Applies a parser that has to take all of `input`.
 #[inline]
-pub(super) fn exactly<'a, T>(
+pub(crate) fn exactly<'a, T>(
     input: &'a [u8],
     mut parser: impl Parser<&'a [u8], Output = T, Error = ()>,
 ) -> Option<T> {

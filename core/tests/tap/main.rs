@@ -1,0 +1,8 @@
+//! TAP messages, and the two machines that exchange them.
+
+#![allow(missing_docs)]
+
+mod acks;
+mod connect;
+mod messages;
+mod samples;
