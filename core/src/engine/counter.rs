@@ -195,29 +195,25 @@ where
     M: AsRef<[u8]> + AsMut<[u8]>,
     O: Observer,
 {
-    const BLANKS: [u8; 64] = [b' '; 64];
     let decimal = Decimal::new(number);
-    let digits = decimal.as_bytes();
-    let mut padded = BLANKS;
-    for (place, digit) in padded.iter_mut().zip(digits) {
-        *place = *digit;
+    // The text, or as much of it as goes onto the stack of a device.
+    let mut piece = Piece::new();
+    let _ = piece.extend_from_slice(decimal.as_bytes());
+    let len = old_len.max(piece.len());
+    pad(&mut piece, len);
+    if piece.len() == len {
+        return store
+            .set(SetMode::Set, key, &piece, attributes, 0, now)
+            .ok();
     }
-    let len = old_len.max(digits.len());
-    if let Some(text) = padded.get(..len) {
-        return store.set(SetMode::Set, key, text, attributes, 0, now).ok();
-    }
-    // A number followed by many blanks: too long for the stack of a device.
-    let reservation = store
-        .reserve(key, u32::try_from(len).ok()?, attributes, now)
-        .ok()?;
+    let reservation = store.reserve(key, len_u32(len), attributes, now).ok()?;
     let mut offset = 0;
-    let mut text = &padded;
     while offset < len {
-        let piece = text.get(..len.saturating_sub(offset)).unwrap_or(text);
         // A reservation that is lost shows when it is committed.
-        let _ = store.write(&reservation, offset as u32, piece);
+        let _ = store.write(&reservation, offset as u32, &piece);
         offset = offset.saturating_add(piece.len());
-        text = &BLANKS;
+        piece.clear();
+        pad(&mut piece, len.saturating_sub(offset));
     }
     store.commit(reservation, SetMode::Set, 0, now).ok()
 }
@@ -277,4 +273,13 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | b' ')
 }
 
-const _: () = assert!(TEXT_LEN_MAX <= 64);
+/// What is padded with blanks at a time.
+const PIECE_LEN: usize = 64;
+type Piece = heapless::Vec<u8, PIECE_LEN>;
+
+const _: () = assert!(TEXT_LEN_MAX <= PIECE_LEN);
+
+/// Appends blanks until there are `len` bytes, or no more fit.
+fn pad(piece: &mut Piece, len: usize) {
+    while piece.len() < len && piece.push(b' ').is_ok() {}
+}

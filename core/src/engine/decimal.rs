@@ -1,13 +1,13 @@
 //! Numbers as text, without the formatting machinery of `core::fmt` and without the 64-bit division that small
 //! processors have to do by a routine: a device would pay for both in flash.
 
-/// Most digits a 64-bit number has, and a point.
-pub(super) const TEXT_LEN_MAX: usize = 21;
+/// Most digits a 64-bit number has, and a point, rounded up to whole words.
+pub(super) const TEXT_LEN_MAX: usize = 24;
 
 /// A number in decimal.
 #[derive(Clone, Copy)]
 pub(super) struct Decimal {
-    text: [u8; TEXT_LEN_MAX],
+    text: [[u8; 8]; TEXT_LEN_MAX / 8],
     start: usize,
 }
 
@@ -19,24 +19,30 @@ impl Decimal {
     /// With a point in front of the last `fraction_len` digits and at least one digit in front of it; none if that is 0.
     #[inline(never)]
     pub(super) fn with_point(number: u64, fraction_len: usize) -> Decimal {
-        let mut text = [b'.'; TEXT_LEN_MAX];
+        // Filled with what is at hand: for anything else a device would call a routine.
+        let mut text = [number.to_ne_bytes(); TEXT_LEN_MAX / 8];
         let mut start = TEXT_LEN_MAX;
         let mut limbs = limbs(number);
-        for place in text.iter_mut().rev() {
+        for place in text.as_flattened_mut().iter_mut().rev() {
             let len = TEXT_LEN_MAX.wrapping_sub(start);
             if limbs == [0; 4] && len > fraction_len + usize::from(fraction_len > 0) {
                 break;
             }
-            if fraction_len == 0 || len != fraction_len {
-                *place = b'0'.wrapping_add(divide_by_ten(&mut limbs));
-            }
+            *place = if fraction_len > 0 && len == fraction_len {
+                b'.'
+            } else {
+                b'0'.wrapping_add(divide_by_ten(&mut limbs))
+            };
             start = start.wrapping_sub(1);
         }
         Decimal { text, start }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
-        self.text.get(self.start..).unwrap_or_default()
+        self.text
+            .as_flattened()
+            .get(self.start..)
+            .unwrap_or_default()
     }
 }
 

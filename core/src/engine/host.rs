@@ -111,9 +111,9 @@ impl Default for HostSettings<'_> {
 /// A process of which the engine knows nothing: a device, a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alone {
+    verbosity: u32,
     /// The unix second in which it began to serve.
     pub started: u32,
-    verbosity: u32,
 }
 
 impl Alone {

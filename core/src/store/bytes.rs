@@ -79,25 +79,17 @@ pub(super) fn copy_front(from: &[u8], to: &mut [u8]) -> usize {
     from.len().min(to.len())
 }
 
-/// Sets the `len` bytes at `at` to zero.
-pub(super) fn clear(memory: &mut [u8], at: u32, len: u32) {
-    if let Some(to) = memory
-        .get_mut(at as usize..)
-        .and_then(|m| m.get_mut(..len as usize))
-    {
-        to.fill(0);
-    }
-}
-
 /// Moves `len` bytes from a place to one that does not begin within it, in ascending order.
 ///
 /// The bytes go through a small buffer: on a device a memmove for all cases takes more flash than the rest of the log.
 pub(super) fn move_within(memory: &mut [u8], mut from: u32, mut to: u32, mut len: u32) {
-    let mut buffer = [0; 64];
+    let mut buffer = heapless::Vec::<u8, 64>::new();
     while len != 0 && from != to {
-        let step = len.min(buffer.len() as u32);
-        copy_front(slice(memory, from, step), &mut buffer);
-        put(memory, to, buffer.get(..step as usize).unwrap_or_default());
+        let step = len.min(buffer.capacity() as u32);
+        buffer.clear();
+        // A step is never longer than the buffer.
+        let _ = buffer.extend_from_slice(slice(memory, from, step));
+        put(memory, to, &buffer);
         from = from.wrapping_add(step);
         to = to.wrapping_add(step);
         len -= step;

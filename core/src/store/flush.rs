@@ -5,26 +5,26 @@
 pub(super) struct Flush {
     /// Items with this CAS or a lower one are gone.
     cas: u64,
-    /// The unix second in which everything will be missing; 0 = none is pending.
-    at: u32,
+    /// The unix second in which everything will be missing, if one is pending.
+    at: Option<u32>,
 }
 
 impl Flush {
-    pub(super) const NONE: Flush = Flush { cas: 0, at: 0 };
+    pub(super) const NONE: Flush = Flush { cas: 0, at: None };
 
     /// Whether an item is gone.
     #[inline]
     pub(super) fn covers(&self, cas: u64, now: u32) -> bool {
-        cas <= self.cas || (self.at != 0 && now >= self.at)
+        cas <= self.cas || self.at.is_some_and(|at| now >= at)
     }
 
     /// Carries out a pending flush whose second is over; `cas` is the last one handed out, before the operation at work.
     /// Returns whether there was one.
     #[inline]
     pub(super) fn settle(&mut self, cas: u64, now: u32) -> bool {
-        let is_over = self.at != 0 && now > self.at;
+        let is_over = self.at.is_some_and(|at| now > at);
         if is_over {
-            *self = Flush { cas, at: 0 };
+            *self = Flush { cas, at: None };
         }
         is_over
     }
@@ -34,12 +34,11 @@ impl Flush {
     /// there is gone for good.
     pub(super) fn set(&mut self, when: u32, cas: u64, now: u32) -> bool {
         let is_immediate = when == 0 || when < now;
-        let is_in_effect = self.at != 0 && now >= self.at;
-        let is_final = is_immediate || is_in_effect;
+        let is_final = is_immediate || self.at.is_some_and(|at| now >= at);
         if is_final {
             self.cas = cas;
         }
-        self.at = if is_immediate { 0 } else { when };
+        self.at = (!is_immediate).then_some(when);
         is_final
     }
 }

@@ -1,7 +1,7 @@
 //! The keyed hash of a key, computed once per request.
 
 use super::bytes::copy_front;
-use super::item::Value;
+use super::item::{KeyBytes, Value};
 
 /// The longest key in bytes (memcached binary protocol: limits).
 pub const KEY_LEN_MAX: usize = 250;
@@ -55,9 +55,9 @@ impl Seed {
 
     #[cold]
     fn hash_wrapped(&self, key: Value<'_>) -> u64 {
-        let mut bytes = [0; KEY_LEN_MAX];
-        let len = key.copy_to(&mut bytes);
-        self.hash(bytes.get(..len).unwrap_or_default())
+        let mut bytes = KeyBytes::new();
+        key.copy_key_to(&mut bytes);
+        self.hash(&bytes)
     }
 }
 

@@ -118,6 +118,20 @@ impl Index {
         self.offset(bucket).wrapping_add(slot.wrapping_mul(4))
     }
 
+    /// Makes the first buckets empty.
+    pub(super) fn reset(self, memory: &mut [u8]) {
+        for bucket in 0..BUCKETS_MIN {
+            self.clear_bucket(memory, bucket);
+        }
+    }
+
+    /// Makes a bucket empty.
+    pub(super) fn clear_bucket(self, memory: &mut [u8], bucket: u32) {
+        for word in 0..BUCKET_LEN / 4 {
+            store_u32(memory, self.slot_at(bucket, word), 0);
+        }
+    }
+
     /// Where the slot lies that holds the record at `at`.
     #[inline]
     pub(super) fn find(&self, memory: &[u8], hash: u64, at: u32) -> Option<u32> {

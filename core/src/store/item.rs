@@ -1,5 +1,6 @@
 //! What goes into a store and what comes out of it.
 
+use super::KEY_LEN_MAX;
 use super::bytes::copy_front;
 
 /// What a store keeps beside the value.
@@ -82,7 +83,17 @@ impl<'a> Value<'a> {
         let rest = out.get_mut(first..).unwrap_or_default();
         first.saturating_add(copy_front(self.second, rest))
     }
+
+    /// Copies a key, so that it is in one piece.
+    pub(super) fn copy_key_to(&self, out: &mut KeyBytes) {
+        // No key is longer than the room.
+        let _ = out.extend_from_slice(self.first);
+        let _ = out.extend_from_slice(self.second);
+    }
 }
+
+/// Room for a key; on a device an array would cost the time and the code that fill it with zeros.
+pub(super) type KeyBytes = heapless::Vec<u8, KEY_LEN_MAX>;
 
 impl PartialEq<[u8]> for Value<'_> {
     #[inline]

@@ -1,7 +1,7 @@
 //! Entering keys into the index, and its growth and shrinking by one bucket at a time.
 
-use super::bytes::{clear, load_u32, store_u32};
-use super::index::{BUCKET_LEN, Index, Pair, SLOTS};
+use super::bytes::{load_u32, store_u32};
+use super::index::{Index, Pair, SLOTS};
 use super::observer::Observer;
 use super::operation::{Found, Operation};
 
@@ -131,7 +131,7 @@ impl<O: Observer> Operation<'_, O> {
         let source = Index::split_source(new);
         index.buckets = new.wrapping_add(1);
         let index = *index;
-        clear(self.memory, index.offset(new), BUCKET_LEN);
+        index.clear_bucket(self.memory, new);
         index.copy_ghosts(self.memory, source, new);
         let mut new_load = 0;
         for slot in 0..SLOTS {

@@ -160,10 +160,7 @@ impl Log {
 
     #[cold]
     fn wrapped_window(&self, memory: &[u8], at: u32) -> [u8; WINDOW_LEN] {
-        let mut window = [0; WINDOW_LEN];
-        self.pieces(memory, at, WINDOW_LEN as u32)
-            .copy_to(&mut window);
-        window
+        core::array::from_fn(|i| load_u8(memory, self.after(at, i as u32)))
     }
 
     /// The `len` bytes at `at`, around the end if need be.
@@ -193,12 +190,9 @@ impl Log {
     /// Writes the header of a record.
     #[inline]
     pub(super) fn put_header(&self, memory: &mut [u8], at: u32, header: &Header) {
-        let bytes = header.encode();
-        self.put(
-            memory,
-            at,
-            bytes.get(..header.len() as usize).unwrap_or_default(),
-        );
+        let words = header.encode();
+        let bytes = words.as_flattened().get(..header.len() as usize);
+        self.put(memory, at, bytes.unwrap_or_default());
     }
 
     /// Makes the `len` bytes at `at` a filler; the caller counts them.

@@ -164,14 +164,22 @@ impl<M, O> Store<M, O> {
     #[must_use]
     pub fn statistics(&self) -> StoreStatistics {
         let state = &self.state;
+        let counters = &state.counters;
         StoreStatistics {
             curr_items: u64::from(state.index.items),
+            total_items: counters.total_items,
+            bytes: counters.bytes,
+            evictions: counters.evictions,
+            reclaimed: counters.reclaimed,
+            expired_unfetched: counters.expired_unfetched,
+            evicted_unfetched: counters.evicted_unfetched,
+            evicted_index: counters.evicted_index,
+            moves: counters.moves,
             memory_bytes: u64::from(state.memory_len),
             index_bytes: u64::from(state.index.len()),
             dead_bytes: u64::from(state.small.dead) + u64::from(state.main.dead),
             free_bytes: u64::from(state.small.free()) + u64::from(state.main.free()),
             reservations: state.reservations.count() as u64,
-            ..state.counters
         }
     }
 
@@ -245,8 +253,9 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, O: Observer> Store<M, O> {
             ALIGNED_LEN_MIN.. => (bytes.as_ptr().addr().wrapping_add(len) % 64) as u32,
             _ => 0,
         };
-        let mut state = State::new(memory_len, unaligned, options, observer);
-        state.clear(bytes);
+        let state = State::new(memory_len, unaligned, options, observer);
+        state.starts.reset(bytes, memory_len);
+        state.index.reset(bytes);
         Ok(Store { memory, state })
     }
 

@@ -1,7 +1,7 @@
 //! One operation at work: the memory as bytes, whatever the caller keeps them in, so that this code exists once.
 
 use super::StoreOptions;
-use super::bytes::{clear, load_u32, put, store_u32};
+use super::bytes::{load_u32, put, store_u32};
 use super::evict::Budget;
 use super::flush::Flush;
 use super::hash::Key;
@@ -170,13 +170,13 @@ impl<O> State<O> {
 
     /// Forgets every item; `memory` may hold anything.
     pub(super) fn clear(&mut self, memory: &mut [u8]) {
-        clear(memory, 0, self.starts.table_len(self.memory_len));
+        self.starts.reset(memory, self.memory_len);
         self.small.reset();
         self.main.end = self.index.end.wrapping_sub(BUCKETS_MIN * BUCKET_LEN);
         self.main.reset();
         self.index.buckets = BUCKETS_MIN;
         self.index.items = 0;
-        clear(memory, self.main.end, self.index.len());
+        self.index.reset(memory);
         self.reservations = Reservations::new();
         self.counters.bytes = 0;
     }

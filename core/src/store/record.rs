@@ -159,25 +159,26 @@ impl Header {
         header
     }
 
-    /// The header's bytes; only the first [`Header::len`] of them count.
-    pub(super) fn encode(&self) -> [u8; WINDOW_LEN + 8] {
-        let mut bytes = [0; WINDOW_LEN + 8];
+    /// The header's bytes, in three words; only the first [`Header::len`] of them count.
+    pub(super) fn encode(&self) -> [[u8; 8]; WINDOW_LEN / 8] {
+        // Filled with what is at hand: for zeros a device would call a routine.
+        let mut words = [self.cas.to_le_bytes(); WINDOW_LEN / 8];
+        let bytes = words.as_flattened_mut();
         // Each field is written at full width; the next one overwrites what is too much.
-        bytes[0] = self.key_len;
-        bytes[1] = self.control;
+        write_at(bytes, 0, &[self.key_len, self.control]);
         let mut at = 2;
-        write_at(&mut bytes, at, &self.value_len.to_le_bytes());
+        write_at(bytes, at, &self.value_len.to_le_bytes());
         at += value_width(self.control) as usize;
-        write_at(&mut bytes, at, &self.cas.to_le_bytes());
+        write_at(bytes, at, &self.cas.to_le_bytes());
         at += cas_width(self.control) as usize;
         if self.control & HAS_FLAGS != 0 {
-            write_at(&mut bytes, at, &self.flags.to_le_bytes());
+            write_at(bytes, at, &self.flags.to_le_bytes());
             at += 4;
         }
         if self.control & HAS_EXPIRATION != 0 {
-            write_at(&mut bytes, at, &self.expiration.to_le_bytes());
+            write_at(bytes, at, &self.expiration.to_le_bytes());
         }
-        bytes
+        words
     }
 
     /// The length of the header in bytes.

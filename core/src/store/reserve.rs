@@ -7,7 +7,7 @@
 use super::RESERVATIONS_MAX;
 use super::error::{ReserveError, SetError, WriteError};
 use super::hash::Key;
-use super::item::{Attributes, SetMode};
+use super::item::{Attributes, KeyBytes, SetMode};
 use super::log::{Log, copy};
 use super::observer::Observer;
 use super::operation::{Operation, Place};
@@ -54,10 +54,11 @@ impl Reservation {
 /// Where the record of a reservation lies now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
+    /// 0 = this place of the table is free.
     id: u32,
     pub(super) at: u32,
     len: u32,
-    /// When it was reserved.
+    /// When it was reserved; 0 only if the place is free.
     since: u32,
     /// Whether anything was written since the tail last came by.
     is_active: bool,
@@ -66,8 +67,10 @@ pub(super) struct Pending {
 /// The reservations that are held.
 #[derive(Debug)]
 pub(super) struct Reservations {
+    // What ends leaves a free place behind: to take it out, a device would need the routine for moves within a vector,
+    // which nothing else uses.
     table: heapless::Vec<Pending, RESERVATIONS_MAX>,
-    next_id: u32,
+    last_id: u32,
     /// The bytes of all their records.
     len: u32,
 }
@@ -76,7 +79,7 @@ impl Reservations {
     pub(super) const fn new() -> Reservations {
         Reservations {
             table: heapless::Vec::new(),
-            next_id: 0,
+            last_id: 0,
             len: 0,
         }
     }
@@ -85,28 +88,29 @@ impl Reservations {
     pub(super) fn holds(&self, at: u32, len: u32) -> bool {
         self.table
             .iter()
-            .any(|pending| pending.at == at && pending.len == len)
+            .any(|pending| pending.id != 0 && pending.at == at && pending.len == len)
     }
 
     pub(super) fn count(&self) -> usize {
-        self.table.len()
+        self.table.iter().filter(|pending| pending.id != 0).count()
     }
 
     fn find(&mut self, id: u32) -> Option<&mut Pending> {
         self.table.iter_mut().find(|pending| pending.id == id)
     }
 
+    /// Positions are never 0, where the table of starts lies, so no free place is found.
     pub(super) fn find_at(&mut self, at: u32) -> Option<&mut Pending> {
         self.table.iter_mut().find(|pending| pending.at == at)
     }
 
-    fn take(&mut self, id: u32) -> Option<Pending> {
-        let last = *self.table.last()?;
+    /// Ends a reservation; returns where its record lies, and its length.
+    fn take(&mut self, id: u32) -> Option<(u32, u32)> {
         let place = self.find(id)?;
-        let pending = core::mem::replace(place, last);
-        self.table.pop();
-        self.len = self.len.saturating_sub(pending.len);
-        Some(pending)
+        let (at, len) = (place.at, place.len);
+        (place.id, place.at, place.since) = (0, 0, 0);
+        self.len = self.len.saturating_sub(len);
+        Some((at, len))
     }
 }
 
@@ -135,16 +139,18 @@ impl<O: Observer> Operation<'_, O> {
         let log = *self.log(place);
         self.put_head(&log, at, &header, key);
         let held = &mut self.state.reservations;
-        held.next_id = held.next_id.wrapping_add(1);
-        let id = held.next_id;
+        let id = held.last_id.wrapping_add(1).max(1);
+        held.last_id = id;
         let pending = Pending {
             id,
             at,
             len,
-            since: self.now,
+            since: self.now.max(1),
             is_active: true,
         };
-        if held.table.push(pending).is_err() {
+        if let Some(place) = held.find(0) {
+            *place = pending;
+        } else if held.table.push(pending).is_err() {
             self.bury(at, len);
             return Err(ReserveError::Busy);
         }
@@ -157,16 +163,13 @@ impl<O: Observer> Operation<'_, O> {
     }
 
     fn make_place_in_table(&mut self) -> Result<(), ReserveError> {
-        let held = &mut self.state.reservations;
-        if !held.table.is_full() {
+        let table = &self.state.reservations.table;
+        if !table.is_full() {
             return Ok(());
         }
-        let oldest = held
-            .table
-            .iter()
-            .min_by_key(|pending| pending.since)
-            .copied();
-        match oldest {
+        // A free place is the oldest of all.
+        match table.iter().min_by_key(|pending| pending.since) {
+            Some(free) if free.id == 0 => Ok(()),
             Some(oldest) if self.now.saturating_sub(oldest.since) >= PATIENCE_S => {
                 self.give_up(oldest.id);
                 Ok(())
@@ -212,18 +215,15 @@ impl<O: Observer> Operation<'_, O> {
         self.tend_index();
         let (at, mut header) = self.arrived(reservation)?;
         // The key must not be borrowed from the memory that is written to.
-        let mut key_bytes = [0; super::KEY_LEN_MAX];
         let log = self.state.log_of(at);
         let stored = log.pieces(
             self.memory,
             log.after(at, header.len()),
             u32::from(header.key_len),
         );
-        let key_len = stored.copy_to(&mut key_bytes);
-        let key = Key::with_hash(
-            key_bytes.get(..key_len).unwrap_or_default(),
-            reservation.key_hash,
-        );
+        let mut key_bytes = KeyBytes::new();
+        stored.copy_key_to(&mut key_bytes);
+        let key = Key::with_hash(&key_bytes, reservation.key_hash);
         let old = self.find(key);
         check_condition(mode, cas, old.as_ref())?;
         if mode.is_join() {
@@ -291,8 +291,8 @@ impl<O: Observer> Operation<'_, O> {
 
     /// Ends a reservation, if it is still held, and gives its room back.
     pub(super) fn give_up(&mut self, id: u32) {
-        if let Some(pending) = self.state.reservations.take(id) {
-            self.bury(pending.at, pending.len);
+        if let Some((at, len)) = self.state.reservations.take(id) {
+            self.bury(at, len);
         }
     }
 

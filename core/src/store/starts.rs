@@ -27,6 +27,11 @@ impl Starts {
         ((memory_len >> self.block_len_log2) + 1) * 2
     }
 
+    /// Forgets all records.
+    pub(super) fn reset(self, memory: &mut [u8], memory_len: u32) {
+        self.clear(memory, 0, memory_len >> self.block_len_log2);
+    }
+
     /// Notes that a record was written at the head of the log.
     pub(super) fn note(&mut self, memory: &mut [u8], log: &Log, at: u32) {
         let (block, newest) = (

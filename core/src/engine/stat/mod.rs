@@ -83,8 +83,12 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     }
 
     fn store_statistics(&mut self) -> StoreStatistics {
-        let mut sum = StoreStatistics::default();
-        self.shards.for_each(|store| sum.add(&store.statistics()));
-        sum
+        // Without a zero to begin with nothing is added up where there is one store.
+        let mut sum: Option<StoreStatistics> = None;
+        self.shards.for_each(|store| match &mut sum {
+            Some(sum) => sum.add(&store.statistics()),
+            None => sum = Some(store.statistics()),
+        });
+        sum.unwrap_or_default()
     }
 }
