@@ -1,5 +1,20 @@
 //! Binds `memlet-core` to the world: one module per world, each behind a feature.
+//!
+//! | feature | gives | needs |
+//! | --- | --- | --- |
+//! | `blocking` | [`blocking`]: a client over any blocking stream, with the caller's buffers | no std, no heap |
+//! | `alloc` | buffers that grow, lists and maps as results | a heap |
+//! | `std` | `std`: servers, connecting with timeouts | a Unix system |
+//! | `load` | `load`: a load generator | a Unix system |
+#![cfg_attr(not(any(feature = "std", feature = "load", test)), no_std)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "blocking")]
+pub mod client;
 #[cfg(all(feature = "load", unix))]
 pub mod load;
 #[cfg(all(feature = "std", unix))]

@@ -10,6 +10,8 @@
 //! * [`handler`] is the seam between a connection and what answers its requests: a trait, which a closure implements too.
 //! * [`connection`] takes bytes and gives bytes: it finds the requests, hands them to a handler, and keeps the stream in
 //!   step whatever the peer sends. It does no I/O and holds no buffer.
+//! * [`connection::client`] is the other end: it checks that every reply is the answer to its question.
+//! * [`counters`] counts what goes over a connection, for those who want it.
 //! * [`dcp`] holds the messages of DCP (first called UPR): the changes of a server as a stream.
 //! * [`engine`] is the handler that answers as memcached does, over a store.
 //! * [`placement`] tells which of several servers holds a key, as libmemcached's ketama does. It knows none of the others.
@@ -43,6 +45,7 @@
 )]
 
 pub mod connection;
+pub mod counters;
 pub mod dcp;
 pub mod engine;
 pub mod handler;

@@ -9,10 +9,12 @@ use crate::shell::{cargo, run};
 const OTHER_WORKSPACES: [&str; 2] = ["core/fuzz", "xtask/probe"];
 
 /// Sets of features, by package, beside that of all.
-const FEATURE_SETS: [(&str, &str); 6] = [
+const FEATURE_SETS: [(&str, &str); 8] = [
     ("memlet-core", ""),
     ("memlet-core", "md5"),
     ("memlet", ""),
+    ("memlet", "blocking"),
+    ("memlet", "blocking,alloc"),
     ("memlet", "std"),
     ("memlet", "load"),
     ("memlet-server", ""),

@@ -1,7 +1,8 @@
-//! Servers over the sockets and threads of a Unix system.
+//! Servers and clients over the sockets and threads of a Unix system.
 //!
 //! [`Server`] is an event loop on several threads that serves any [`Handler`](memlet_core::handler::Handler).
 //! [`serve`] is the opposite: one connection, in the calling thread, over anything that reads and writes.
+//! [`connect`] gives a [client](crate::blocking::Client) of any server.
 //!
 //! # A server of your own
 //! A handler is a closure, or a type that implements the trait; every thread gets one of its own.
@@ -56,6 +57,7 @@
 
 mod cache;
 mod clock;
+mod connect;
 mod connection;
 mod figures;
 mod memory;
@@ -70,6 +72,7 @@ mod users;
 mod worker;
 
 pub use cache::{Cache, CacheOptions, Login};
+pub use connect::{ConnectOptions, StdClient, Transport, connect, connect_unix};
 pub use figures::Figures;
 pub use memory::ShardMemory;
 pub use net::Listen;

@@ -1,0 +1,371 @@
+//! memcached's commands, one method each.
+
+use embedded_io::{Read, Write};
+use memlet_core::connection::client::ReplyErrorKind;
+use memlet_core::counters::Tally;
+use memlet_core::wire::{Opcode, Response, Status};
+
+use super::Client;
+use super::client::Outcome;
+use crate::client::{
+    Buffer, Command, Counter, Error, Item, Mechanisms, RequestError, SaslAnswer, Touched,
+};
+
+impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RUNS> {
+    /// Reads an item; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when the value does not fit a buffer of fixed size.
+    #[inline]
+    pub fn get(&mut self, key: &[u8]) -> Outcome<Option<Item<'_>>, S> {
+        self.fetch(&Command::get(key))
+    }
+
+    /// Reads an item and sets when it expires, in seconds as for [`Command::expiration`].
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    #[doc(alias = "gat")]
+    pub fn get_and_touch(&mut self, key: &[u8], expiration: u32) -> Outcome<Option<Item<'_>>, S> {
+        self.fetch(&Command::get_and_touch(key, expiration))
+    }
+
+    /// Reads an item with any of the commands that do so: GET, GETK, GAT, GATK.
+    ///
+    /// # Errors
+    /// As [`Client::get`]; [`RequestError::WrongCommand`] for any other command.
+    #[inline]
+    pub fn fetch(&mut self, command: &Command<'_>) -> Outcome<Option<Item<'_>>, S> {
+        let opcode = command.opcode();
+        if !matches!(
+            opcode,
+            Opcode::GET | Opcode::GETK | Opcode::GAT | Opcode::GATK
+        ) {
+            return Err(RequestError::WrongCommand(opcode).into());
+        }
+        let arrived = self.call(command)?;
+        match self.accepted(&arrived) {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        match Item::read(&self.exchange.response(&arrived)) {
+            Err(kind) => Err(self.reject(kind, &arrived)),
+            // Read again, as the borrow of the first time would outlive the other way out.
+            Ok(_) => Ok(Item::read(&self.exchange.response(&arrived)).ok()),
+        }
+    }
+
+    /// Reads an item whose value may be longer than the client's buffer: `each` gets it piece by piece, in order.
+    ///
+    /// # Errors
+    /// An error after the first piece means that the value is incomplete.
+    pub fn get_pieces(
+        &mut self,
+        key: &[u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> Outcome<Option<Touched>, S> {
+        self.exchange.begin()?;
+        let opaque = self.write_command(&Command::get(key))?;
+        let arrived = self.wait_head(opaque)?;
+        let Response { status, opcode, .. } = self.exchange.response(&arrived);
+        match status {
+            Status::SUCCESS => {}
+            Status::KEY_ENOENT => return Ok(None),
+            status => return Err(Error::Refused { opcode, status }),
+        }
+        let touched = match self.exchange.touched(&arrived) {
+            Ok(touched) => touched,
+            Err(kind) => return Err(self.reject(kind, &arrived)),
+        };
+        loop {
+            match self.exchange.poll_value()? {
+                Some([]) => return Ok(Some(touched)),
+                Some(piece) => each(piece),
+                None => self.fill()?,
+            }
+        }
+    }
+
+    /// Reads an item into `target`, however short the client's own buffer is. The value is the first
+    /// [`value_len`](Touched::value_len) bytes of it afterwards.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`], with the length that `target` would have to have, when the value does not fit it.
+    pub fn get_into(&mut self, key: &[u8], target: &mut [u8]) -> Outcome<Option<Touched>, S> {
+        let len = target.len();
+        let mut rest = target;
+        let touched = self.get_pieces(key, |piece| {
+            if let Some((place, behind)) =
+                core::mem::take(&mut rest).split_at_mut_checked(piece.len())
+            {
+                place.copy_from_slice(piece);
+                rest = behind;
+            }
+        })?;
+        match touched {
+            Some(Touched { value_len, .. }) if value_len as usize > len => {
+                Err(Error::TooLong { value_len })
+            }
+            touched => Ok(touched),
+        }
+    }
+
+    /// Stores an item, whether or not there is one; returns its CAS.
+    pub fn set(&mut self, key: &[u8], value: &[u8]) -> Outcome<u64, S> {
+        self.store(&Command::set(key, value))
+    }
+
+    /// Stores an item if there is none; returns its CAS.
+    ///
+    /// # Errors
+    /// [`Status::KEY_EEXISTS`] if there is one.
+    pub fn add(&mut self, key: &[u8], value: &[u8]) -> Outcome<u64, S> {
+        self.store(&Command::add(key, value))
+    }
+
+    /// Stores an item if there is one; returns its CAS.
+    ///
+    /// # Errors
+    /// [`Status::KEY_ENOENT`] if there is none.
+    pub fn replace(&mut self, key: &[u8], value: &[u8]) -> Outcome<u64, S> {
+        self.store(&Command::replace(key, value))
+    }
+
+    /// Puts `value` behind that of an item; returns its CAS.
+    ///
+    /// # Errors
+    /// [`Status::NOT_STORED`] if there is none.
+    pub fn append(&mut self, key: &[u8], value: &[u8]) -> Outcome<u64, S> {
+        self.store(&Command::append(key, value))
+    }
+
+    /// Puts `value` before that of an item; returns its CAS.
+    ///
+    /// # Errors
+    /// [`Status::NOT_STORED`] if there is none.
+    pub fn prepend(&mut self, key: &[u8], value: &[u8]) -> Outcome<u64, S> {
+        self.store(&Command::prepend(key, value))
+    }
+
+    /// Sends a command that is answered with a status and a CAS: SET, ADD, REPLACE, APPEND, PREPEND, DELETE, with flags,
+    /// expiration and the CAS that the item must have. Returns the new CAS; 0 after DELETE.
+    ///
+    /// # Errors
+    /// [`Status::KEY_EEXISTS`] when the CAS is another; [`Status::KEY_ENOENT`] or [`Status::NOT_STORED`] when there is
+    /// no item that the command could change.
+    #[inline]
+    pub fn store(&mut self, command: &Command<'_>) -> Outcome<u64, S> {
+        let arrived = self.call(command)?;
+        Ok(self.accepted(&arrived)?.cas)
+    }
+
+    /// Deletes an item; whether there was one.
+    pub fn delete(&mut self, key: &[u8]) -> Outcome<bool, S> {
+        found(self.store(&Command::delete(key)))
+    }
+
+    /// Sets when an item expires, in seconds as for [`Command::expiration`]; whether there is one.
+    pub fn touch(&mut self, key: &[u8], expiration: u32) -> Outcome<bool, S> {
+        found(self.store(&Command::touch(key, expiration)))
+    }
+
+    /// Adds to a counter, modulo 2^64, and returns its value; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Status::DELTA_BADVAL`] when the item is no number.
+    #[doc(alias = "incr")]
+    pub fn increment(&mut self, key: &[u8], delta: u64) -> Outcome<Option<u64>, S> {
+        let counter = self.count(&Command::increment(key, delta))?;
+        Ok(counter.map(|counter| counter.value))
+    }
+
+    /// Subtracts from a counter, down to 0, and returns its value; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Status::DELTA_BADVAL`] when the item is no number.
+    #[doc(alias = "decr")]
+    pub fn decrement(&mut self, key: &[u8], delta: u64) -> Outcome<Option<u64>, S> {
+        let counter = self.count(&Command::decrement(key, delta))?;
+        Ok(counter.map(|counter| counter.value))
+    }
+
+    /// Changes a counter with a command of its own: [`Command::increment`] or [`Command::decrement`] with an initial
+    /// value, an expiration, a CAS. `None` when there is none and no initial value.
+    ///
+    /// # Errors
+    /// As [`Client::increment`]; [`RequestError::WrongCommand`] for any other command.
+    pub fn count(&mut self, command: &Command<'_>) -> Outcome<Option<Counter>, S> {
+        let opcode = command.opcode();
+        if !matches!(opcode, Opcode::INCREMENT | Opcode::DECREMENT) {
+            return Err(RequestError::WrongCommand(opcode).into());
+        }
+        let arrived = self.call(command)?;
+        let counter = match self.accepted(&arrived) {
+            Ok(response) => Counter::read(&response),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        counter
+            .map(Some)
+            .map_err(|kind| self.reject(kind, &arrived))
+    }
+
+    /// Deletes everything, now (0) or at a time, in seconds as for [`Command::expiration`].
+    pub fn flush(&mut self, when: u32) -> Outcome<(), S> {
+        self.store(&Command::flush(when)).map(|_| ())
+    }
+
+    /// Asks for a sign of life.
+    pub fn noop(&mut self) -> Outcome<(), S> {
+        self.store(&Command::noop()).map(|_| ())
+    }
+
+    /// The server's version, as it says it.
+    pub fn version(&mut self) -> Outcome<&[u8], S> {
+        let arrived = self.call(&Command::version())?;
+        Ok(self.accepted(&arrived)?.value)
+    }
+
+    /// Sets how much the server logs.
+    ///
+    /// # Errors
+    /// [`Status::UNKNOWN_COMMAND`] from memcached, which has no such command in the binary protocol.
+    pub fn verbosity(&mut self, level: u32) -> Outcome<(), S> {
+        self.store(&Command::verbosity(level)).map(|_| ())
+    }
+
+    /// Asks for a group of statistics (the empty one is the general group): `each` gets name and value of one after the
+    /// other.
+    ///
+    /// # Errors
+    /// [`Status::KEY_ENOENT`] for a group that the server does not know.
+    pub fn stats(&mut self, group: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Outcome<(), S> {
+        self.exchange.begin()?;
+        let opaque = self.write_command(&Command::stat(group))?;
+        loop {
+            let arrived = self.wait(opaque)?;
+            if !arrived.is_last && !arrived.is_whole {
+                // A statistic that nobody has room for must not hide the others.
+                continue;
+            }
+            let response = self.accepted(&arrived)?;
+            if arrived.is_last {
+                return Ok(());
+            }
+            each(response.key, response.value);
+        }
+    }
+
+    /// [`Client::stats`] as a list.
+    #[cfg(feature = "alloc")]
+    #[doc(alias = "StatValue")]
+    pub fn stats_list(
+        &mut self,
+        group: &[u8],
+    ) -> Outcome<alloc::vec::Vec<(alloc::string::String, alloc::string::String)>, S> {
+        let mut list = alloc::vec::Vec::new();
+        self.stats(group, |name, value| list.push((text(name), text(value))))?;
+        Ok(list)
+    }
+
+    /// [`Client::stats`] by name; of several values of a name the last.
+    #[cfg(feature = "alloc")]
+    pub fn stats_map(
+        &mut self,
+        group: &[u8],
+    ) -> Outcome<alloc::collections::BTreeMap<alloc::string::String, alloc::string::String>, S>
+    {
+        let mut map = alloc::collections::BTreeMap::new();
+        self.stats(group, |name, value| {
+            map.insert(text(name), text(value));
+        })?;
+        Ok(map)
+    }
+
+    /// Says goodbye and waits for the answer; the client is of no more use then.
+    pub fn quit(&mut self) -> Outcome<(), S> {
+        let arrived = self.call(&Command::custom(Opcode::QUIT))?;
+        self.accepted(&arrived)?;
+        let machine = self.exchange.machine_mut();
+        let _ = machine.abandon(ReplyErrorKind::Ended);
+        Ok(())
+    }
+
+    /// The mechanisms that the server offers for logging in.
+    ///
+    /// memcached forgets a login that was there when it is asked this.
+    #[doc(alias = "AuthList")]
+    pub fn sasl_mechanisms(&mut self) -> Outcome<Mechanisms<'_>, S> {
+        let arrived = self.call(&Command::custom(Opcode::SASL_LIST_MECHS))?;
+        Ok(Mechanisms(self.accepted(&arrived)?.value))
+    }
+
+    /// Logs in with PLAIN, if the server offers it. The password goes over the connection as it is.
+    ///
+    /// # Errors
+    /// [`Error::NoPlain`]; [`Status::AUTH_ERROR`] when user or password is wrong; [`Status::UNKNOWN_COMMAND`] when the
+    /// server wants no login.
+    #[doc(alias = "Auth")]
+    pub fn authenticate(&mut self, user: &[u8], password: &[u8]) -> Outcome<(), S> {
+        if !self.sasl_mechanisms()?.contains(b"PLAIN") {
+            return Err(Error::NoPlain);
+        }
+        // The first field, on whose behalf the user acts, stays empty.
+        let message: [&[u8]; 4] = [b"\0", user, b"\0", password];
+        let command = Command::custom(Opcode::SASL_AUTH).key(b"PLAIN");
+        let arrived = self.call_pieces(&command, &message)?;
+        match self.accepted(&arrived) {
+            Err(error) if error.status() == Some(Status::AUTH_CONTINUE) => {
+                Err(Error::UnexpectedChallenge)
+            }
+            accepted => accepted.map(|_| ()),
+        }
+    }
+
+    /// Starts to log in with any mechanism and its first message.
+    ///
+    /// # Errors
+    /// [`Status::AUTH_ERROR`] when the server refuses.
+    pub fn sasl_start(&mut self, mechanism: &[u8], message: &[u8]) -> Outcome<SaslAnswer<'_>, S> {
+        self.sasl(Opcode::SASL_AUTH, mechanism, message)
+    }
+
+    /// Goes on logging in, with the answer to a challenge.
+    ///
+    /// # Errors
+    /// [`Status::AUTH_ERROR`] when the server refuses.
+    pub fn sasl_step(&mut self, mechanism: &[u8], message: &[u8]) -> Outcome<SaslAnswer<'_>, S> {
+        self.sasl(Opcode::SASL_STEP, mechanism, message)
+    }
+
+    fn sasl(
+        &mut self,
+        opcode: Opcode,
+        mechanism: &[u8],
+        message: &[u8],
+    ) -> Outcome<SaslAnswer<'_>, S> {
+        let arrived = self.call(&Command::custom(opcode).key(mechanism).value(message))?;
+        let response = self.whole(&arrived)?;
+        match response.status {
+            Status::SUCCESS => Ok(SaslAnswer::Done(response.value)),
+            Status::AUTH_CONTINUE => Ok(SaslAnswer::Continue(response.value)),
+            status => Err(Error::Refused { opcode, status }),
+        }
+    }
+}
+
+/// Whether there was an item, of a command that fails without one.
+fn found<E>(result: Result<u64, Error<E>>) -> Result<bool, Error<E>> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Statistics are ASCII; what is not is shown as well as it can be.
+#[cfg(feature = "alloc")]
+fn text(bytes: &[u8]) -> alloc::string::String {
+    alloc::string::String::from_utf8_lossy(bytes).into_owned()
+}

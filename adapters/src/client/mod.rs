@@ -1,0 +1,35 @@
+//! What the blocking and the async client have in common: all but the waiting.
+//!
+//! Requests as values ([`Command`]), replies as values ([`Item`], [`Counter`], [`Observed`], …), errors, and the step by
+//! step form of a compare-and-swap ([`Update`]). The clients themselves are in [`blocking`](crate::blocking).
+
+mod buffer;
+mod command;
+mod error;
+mod exchange;
+mod hello;
+mod item;
+mod observe;
+mod sasl;
+mod settings;
+mod update;
+mod window;
+
+pub use buffer::Buffer;
+pub use command::Command;
+pub(crate) use command::EXTRAS_LEN_MAX;
+pub use error::{Error, RequestError};
+pub use hello::Features;
+#[cfg(feature = "alloc")]
+pub use item::OwnedItem;
+pub use item::{Counter, Item, Touched};
+pub use observe::{KeyState, Observed, Persistence};
+pub use sasl::{Mechanisms, SaslAnswer};
+pub use settings::ClientSettings;
+pub use update::{Change, Outcome, Update, UpdateStep};
+pub use window::Answer;
+
+pub(crate) use exchange::{Arrived, Exchange, Stage};
+pub(crate) use observe::ObserveRequest;
+pub(crate) use update::Attempt;
+pub(crate) use window::Window;

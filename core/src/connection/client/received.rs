@@ -1,0 +1,34 @@
+//! What a client gets out of its input.
+
+use crate::wire::Response;
+
+/// What one call of [`ClientConnection::handle_input`](super::ClientConnection::handle_input) has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received<'i> {
+    /// Nothing is complete.
+    NeedMore {
+        /// How many bytes must follow the input: exact once a header is there, at least so many before.
+        missing: u64,
+    },
+    /// A reply.
+    Reply(Reply<'i>),
+    /// A piece of the value whose reply came before it; all that the input holds of it, never empty.
+    Value(&'i [u8]),
+}
+
+/// A response, and what it says of the requests before its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'i> {
+    /// The response. Its opaque is that of the request, as [`ClientConnection::stage`](super::ClientConnection::stage)
+    /// gave it out.
+    pub response: Response<'i>,
+    /// Length of the value in bytes. When the head was asked for alone, `response` has no value and this many bytes of
+    /// it follow.
+    pub value_len: u32,
+    /// How many quiet requests right before this one are done with, as this reply closes their silence.
+    pub silent: u32,
+    /// Whether the request is done with; false while a statistic is not the last.
+    pub is_last: bool,
+    /// Bytes at the front of the input that are done with.
+    pub consumed: usize,
+}
