@@ -5,14 +5,20 @@
 //! | `blocking` | [`blocking`]: a client over any blocking stream, with the caller's buffers | no std, no heap |
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
+//! | `capture` | `capture`: packets explained for people | std |
 //! | `load` | `load`: a load generator | a Unix system |
-#![cfg_attr(not(any(feature = "std", feature = "load", test)), no_std)]
+#![cfg_attr(
+    not(any(feature = "std", feature = "load", feature = "capture", test)),
+    no_std
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "capture")]
+pub mod capture;
 #[cfg(feature = "blocking")]
 pub mod client;
 #[cfg(all(feature = "load", unix))]

@@ -29,7 +29,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let subcommand = if options.check { "test" } else { "bench" };
     let mut command = cargo(&[subcommand, "--workspace", "--all-features", "--benches"]);
     // The programs have no benchmarks, and their built-in harness does not know criterion's options.
-    command.args(["--exclude", "xtask", "--exclude", "memlet-server"]);
+    for program in ["xtask", "memlet-server", "memlet-cli"] {
+        command.args(["--exclude", program]);
+    }
     if let Some(filter) = &options.filter {
         command.arg("--").arg(filter);
     }

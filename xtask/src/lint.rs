@@ -9,7 +9,7 @@ use crate::shell::{cargo, run};
 const OTHER_WORKSPACES: [&str; 2] = ["core/fuzz", "xtask/probe"];
 
 /// Sets of features, by package, beside that of all.
-const FEATURE_SETS: [(&str, &str); 8] = [
+const FEATURE_SETS: &[(&str, &str)] = &[
     ("memlet-core", ""),
     ("memlet-core", "md5"),
     ("memlet", ""),
@@ -17,7 +17,9 @@ const FEATURE_SETS: [(&str, &str); 8] = [
     ("memlet", "blocking,alloc"),
     ("memlet", "std"),
     ("memlet", "load"),
+    ("memlet", "capture"),
     ("memlet-server", ""),
+    ("memlet-cli", ""),
 ];
 
 #[derive(Args, Default)]

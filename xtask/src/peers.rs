@@ -1,4 +1,5 @@
-//! Real clients and a real memcached against ours: installs them, then runs the server's tests with the feature `peers`.
+//! Real clients and a real memcached against ours: installs them, then runs the programs' tests with the feature
+//! `peers`.
 
 use std::fs;
 use std::path::Path;
@@ -49,8 +50,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "--no-fail-fast",
         "-p",
         "memlet-server",
+        "-p",
+        "memlet-cli",
         "--features",
-        "peers",
+        "memlet-server/peers,memlet-cli/peers",
     ]);
     test.args(&options.filter).env("MEMLET_PEERS_DIR", &folder);
     shell::run(&mut test)

@@ -34,12 +34,12 @@ const STEPS: [Step; 10] = [
     },
     Step {
         name: "unit",
-        does: "tests and documentation examples of all crates but the server",
+        does: "tests and documentation examples of all crates but the programs",
         run: unit,
     },
     Step {
         name: "peers",
-        does: "the server's tests, with real clients and memcached beside it",
+        does: "the programs' tests, with real clients and memcached beside them",
         run: || peers::run(&peers::Options::default()),
     },
     Step {
@@ -162,6 +162,8 @@ fn unit() -> Result<()> {
         "--workspace",
         "--exclude",
         "memlet-server",
+        "--exclude",
+        "memlet-cli",
         "--all-features",
     ]))
 }

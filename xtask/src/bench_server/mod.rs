@@ -150,6 +150,8 @@ fn prepare() -> Result<Programs> {
         "--release",
         "-p",
         "memlet-server",
+        "-p",
+        "memlet-cli",
     ]))?;
     let examples = [
         "build",
@@ -157,8 +159,6 @@ fn prepare() -> Result<Programs> {
         "-p",
         "memlet",
         "--features",
-        "load",
-        "--example",
         "load",
         "--example",
         "floor",
@@ -170,7 +170,7 @@ fn prepare() -> Result<Programs> {
         memcached: shell::find_program("memcached")
             .context("memcached has been installed but is not on the path")?,
         floor: release.join("examples/floor"),
-        load: release.join("examples/load"),
+        load: release.join("memlet"),
     })
 }
 
@@ -247,7 +247,11 @@ fn calibrate(
 /// Loads a peer from the second core, and returns what the load generator reports.
 fn load(options: &Options, programs: &Programs, peer: &Peer, arguments: &[&str]) -> Result<Value> {
     let mut command = peer::pinned(&programs.load, 1);
-    command.arg(peer.address()).arg("--json").args(arguments);
+    command
+        .arg("bench")
+        .arg(peer.address())
+        .arg("--json")
+        .args(arguments);
     let numbers = [
         ("--connections", options.connections.to_string()),
         ("--value", options.value.to_string()),

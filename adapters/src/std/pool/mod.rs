@@ -1,0 +1,5 @@
+//! Several servers as one cache.
+
+mod address;
+
+pub use address::{PoolServer, PoolServerError};

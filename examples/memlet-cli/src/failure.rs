@@ -1,0 +1,64 @@
+//! Why a command did not do what it was asked for, and the exit code that tells scripts.
+
+use std::io;
+use std::process::ExitCode;
+
+use memlet::load::LoadError;
+
+/// Why a command failed. The texts are for the one who typed it.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was asked for is not there; the text, if any, says more than the output already has.
+    NotFound(Option<String>),
+    /// The command line, or a file that it names, is wrong.
+    Usage(String),
+    /// The server cannot be reached, or the connection broke.
+    Connection(String),
+    /// The server answered with an error.
+    Server(String),
+    /// Nobody reads the output any more.
+    OutputClosed,
+}
+
+impl Failure {
+    /// What to say of it.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::NotFound(text) => text.as_deref(),
+            Self::Usage(text) | Self::Connection(text) | Self::Server(text) => Some(text),
+            Self::OutputClosed => None,
+        }
+    }
+
+    /// The process's exit code; the command line's help lists them.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::OutputClosed => ExitCode::SUCCESS,
+            Self::NotFound(_) => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Connection(_) => ExitCode::from(3),
+            Self::Server(_) => ExitCode::from(4),
+        }
+    }
+}
+
+/// A failure to write to standard output.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::OutputClosed
+        } else {
+            Self::Usage(format!("standard output: {error}"))
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Options(_) => Self::Usage(error.to_string()),
+            LoadError::Parse(_) | LoadError::Mismatch { .. } => Self::Server(error.to_string()),
+            _ => Self::Connection(error.to_string()),
+        }
+    }
+}

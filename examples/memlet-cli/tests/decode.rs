@@ -1,0 +1,277 @@
+//! `memlet decode` as people and scripts see it.
+
+mod common;
+
+use common::{memlet, memlet_reading};
+use data_encoding::{BASE64, HEXLOWER};
+use serde_json::Value;
+
+/// SET Hello=World with flags 0xdeadbeef for an hour, and the answer to an INCREMENT.
+const SET: &str =
+    "800100050800000000000012000000020000000000000000deadbeef00000e1048656c6c6f576f726c64";
+const COUNTER: &str = "81050000000000000000000800000006000000000000011700000000000003e8";
+
+fn bytes(hexadecimal: &str) -> Vec<u8> {
+    HEXLOWER.decode(hexadecimal.as_bytes()).unwrap()
+}
+
+/// The packets of a run with `--json`.
+fn packets(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn field<'a>(packet: &'a Value, name: &str) -> &'a Value {
+    let fields = packet["fields"].as_array().unwrap();
+    let found = fields.iter().find(|field| field["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {packet}"))
+}
+
+#[test]
+fn every_field_is_told_with_its_place_and_meaning() {
+    let ran = memlet(&["decode", SET, COUNTER]);
+    let expected = "\
+byte 0, 42 bytes: request SET, key \"Hello\", value of 5 bytes, opaque 2
+          0  magic                 128  client request
+          1  opcode                1  SET
+        2-3  key length            5
+          4  extras length         8
+          5  data type             0  raw
+        6-7  vbucket               0
+       8-11  body length           18
+      12-15  opaque                2  0x00000002
+      16-23  cas                   0  none
+      24-27  flags                 3735928559  0xdeadbeef
+      28-31  expiration            3600  in 3600 s
+      32-36  key                   \"Hello\"
+      37-41  value                 \"World\"
+byte 42, 32 bytes: response INCREMENT SUCCESS, value of 8 bytes, opaque 6
+         42  magic                 129  client response
+         43  opcode                5  INCREMENT
+      44-45  key length            0
+         46  extras length         0
+         47  data type             0  raw
+      48-49  status                0  SUCCESS: success
+      50-53  body length           8
+      54-57  opaque                6  0x00000006
+      58-65  cas                   279  0x0000000000000117
+      66-73  counter               1000
+";
+    assert_eq!(ran.ok(), expected);
+}
+
+#[test]
+fn bytes_come_in_hexadecimal_base64_or_as_they_are() {
+    let expected = memlet(&["decode", SET]);
+    let spaced = SET
+        .as_bytes()
+        .chunks(2)
+        .map(|digits| format!("0x{},", std::str::from_utf8(digits).unwrap()))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let base64 = BASE64.encode(&bytes(SET));
+    assert_eq!(memlet(&["decode", &spaced]).ok(), expected.ok());
+    assert_eq!(memlet(&["decode", &base64]).ok(), expected.ok());
+    let unpadded = base64
+        .trim_end_matches('=')
+        .replace('/', "_")
+        .replace('+', "-");
+    assert_eq!(
+        memlet(&["decode", "--form", "base64", &unpadded]).ok(),
+        expected.ok()
+    );
+    for input in [bytes(SET), SET.into(), format!("{base64}\n").into()] {
+        assert_eq!(memlet_reading(&["decode"], &input).ok(), expected.ok());
+        assert_eq!(memlet_reading(&["decode", "-"], &input).ok(), expected.ok());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.bin");
+    std::fs::write(&path, bytes(SET)).unwrap();
+    let path = path.to_str().unwrap();
+    assert_eq!(memlet(&["decode", "--file", path]).ok(), expected.ok());
+    assert_eq!(
+        memlet(&["decode", "--file", path, "--form", "raw"]).ok(),
+        expected.ok()
+    );
+}
+
+#[test]
+fn json_has_an_object_for_each_packet() {
+    let ran = memlet(&["decode", "--json", SET, COUNTER]);
+    let packets = packets(ran.ok());
+    assert_eq!(packets.len(), 2);
+    assert_eq!(
+        packets[0]["summary"],
+        "request SET, key \"Hello\", value of 5 bytes, opaque 2"
+    );
+    assert_eq!(
+        (&packets[1]["offset"], &packets[1]["length"]),
+        (&42.into(), &32.into())
+    );
+    let key = field(&packets[0], "key");
+    assert_eq!(
+        (&key["value"], &key["value_base64"]),
+        (&"Hello".into(), &"SGVsbG8=".into())
+    );
+    assert_eq!((&key["offset"], &key["length"]), (&32.into(), &5.into()));
+    assert_eq!(field(&packets[1], "counter")["value"], 1000);
+    assert_eq!(packets[0]["fault"], Value::Null);
+}
+
+#[test]
+fn fields_of_a_packet_add_up_to_all_of_its_bytes() {
+    // Requests and answers of every opcode, with extras of every length that any of them takes.
+    for opcode in 0..=255_u8 {
+        for magic in [0x80, 0x81, 0x82, 0x83, 0x08, 0x18] {
+            for extras_len in 0..=52_u8 {
+                let mut packet = vec![
+                    magic,
+                    opcode,
+                    0,
+                    3,
+                    extras_len,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    8 + extras_len,
+                ];
+                packet.resize(24 + usize::from(extras_len), 1);
+                packet.extend(b"keyvalue");
+                let explained: Vec<_> =
+                    memlet::capture::explain(&packet, memlet_core::wire::Dialect::Couchbase)
+                        .collect();
+                let [explained] = explained.as_slice() else {
+                    panic!("one packet, not {}", explained.len());
+                };
+                let mut next = 0;
+                for field in &explained.fields {
+                    assert_eq!(field.offset, next, "{explained:?}");
+                    next += field.len;
+                }
+                assert_eq!(next, packet.len() as u64, "{explained:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn frame_infos_are_told_apart() {
+    // A SET within 1,000 ms on disks of most, on behalf of user "u1".
+    let header = "0801 07 01 08 00 0000 00000011 00000000 0000000000000000";
+    let frame_infos = "13 02 03e8 42 7531";
+    let set = format!("{header} {frame_infos} 00000000 00000000 6b 76");
+    let ran = memlet(&["decode", "--dialect", "couchbase", "--json", &set]);
+    let packets = packets(ran.ok());
+    let durability = field(&packets[0], "DurabilityRequirement");
+    assert_eq!(
+        durability["meaning"],
+        "majority and persisted on active, within 1000 ms"
+    );
+    assert_eq!(
+        (&durability["offset"], &durability["length"]),
+        (&24.into(), &4.into())
+    );
+    assert_eq!(field(&packets[0], "Impersonate")["meaning"], "\"u1\"");
+    // A response that took 100 microseconds.
+    let ran = memlet(&[
+        "decode",
+        "--json",
+        "180003000000000000000003000000000000000000000000020015",
+    ]);
+    let timed = packets_of_one(ran.ok());
+    assert!(
+        field(&timed, "ServerDuration")["meaning"]
+            .as_str()
+            .unwrap()
+            .starts_with("99.")
+    );
+}
+
+fn packets_of_one(text: &str) -> Value {
+    packets(text).remove(0)
+}
+
+#[test]
+fn what_a_server_would_refuse_is_remarked() {
+    // GET with extras, and an opcode that nobody uses.
+    let get = "800000010400000000000005000000000000000000000000000000006b";
+    let unknown = "80fa00000000000000000000000000000000000000000000";
+    let ran = memlet(&["decode", get, unknown]);
+    let text = ran.ok();
+    assert!(
+        text.contains("remark: extras: length does not fit the opcode: 4 at byte 4, allowed 0"),
+        "{text}"
+    );
+    assert!(text.contains("remark: opcode 0xfa"), "{text}");
+}
+
+#[test]
+fn the_dialect_decides_what_a_number_means() {
+    let packet = "802300010000000000000001000000000000000000000000 6b";
+    assert!(memlet(&["decode", packet]).ok().contains("request GATK"));
+    let couchbase = memlet(&["decode", "--dialect", "couchbase", packet]);
+    assert!(couchbase.ok().contains("request IOCTL_GET"));
+}
+
+#[test]
+fn bytes_that_stop_being_packets_end_with_1_and_say_where_and_why() {
+    let noop = "800a00000000000000000000000000090000000000000000";
+    for (rest, complaint) in [
+        ("4745", "packet at byte 24: bad magic: 0x47 at byte 0"),
+        (
+            "80",
+            "packet at byte 24: the input ends 23 bytes before the packet does",
+        ),
+        (
+            &SET[..60],
+            "packet at byte 24: the input ends 12 bytes before the packet does",
+        ),
+        (
+            "800000050000000000000004000000000000000000000000deadbeef",
+            "packet at byte 24: body: framing extras, extras and key exceed the body: 4 at byte 8, allowed at least 5",
+        ),
+    ] {
+        let ran = memlet(&["decode", &format!("{noop}{rest}")]);
+        assert!(ran.failed(1).contains(complaint), "{ran:?}");
+        assert!(
+            ran.text().starts_with("byte 0, 24 bytes: request NOOP"),
+            "{ran:?}"
+        );
+    }
+    // Of a packet that is cut off the header is told all the same.
+    let ran = memlet(&["decode", "--json", &SET[..60]]);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(
+        field(&packets_of_one(ran.text()), "body length")["value"],
+        18
+    );
+}
+
+#[test]
+fn what_is_no_notation_of_bytes_ends_with_2() {
+    assert!(
+        memlet(&["decode", "80!0"])
+            .failed(2)
+            .contains("character 3 is '!'")
+    );
+    assert!(
+        memlet(&["decode", "--form", "hex", "800"])
+            .failed(2)
+            .contains("a digit is missing")
+    );
+    assert!(
+        memlet(&["decode", "--file", "/nowhere/at.all"])
+            .failed(2)
+            .contains("/nowhere/at.all: ")
+    );
+    assert_eq!(memlet(&["decode", "--file", "x", "80"]).code, Some(2));
+}
+
+#[test]
+fn nothing_is_no_packet_and_no_error() {
+    assert_eq!(memlet(&["decode"]).ok(), "");
+}
