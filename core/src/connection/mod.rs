@@ -1,9 +1,9 @@
 //! Sans-IO connections: bytes in, bytes out, no socket and no clock.
 //!
-//! [`client`] is the client's side. [`ServerConnection`] is the server's side of one connection. It holds no buffer: the
-//! caller reads from its socket into an input buffer, hands it over, writes out what came into the output buffer, and
-//! keeps the input that was not consumed. A server with thousands of idle connections needs one pair of buffers for all
-//! of them; a device keeps a few hundred bytes for each.
+//! [`client`] is the client's side, [`feed`] both sides of a stream of changes. [`ServerConnection`] is the server's side
+//! of one connection. It holds no buffer: the caller reads from its socket into an input buffer, hands it over, writes
+//! out what came into the output buffer, and keeps the input that was not consumed. A server with thousands of idle
+//! connections needs one pair of buffers for all of them; a device keeps a few hundred bytes for each.
 //!
 //! ```text
 //!                      first byte is no 0x80
@@ -85,6 +85,7 @@
 //! | response longer than the output buffer can ever hold | 0x82 | connection lives |
 
 pub mod client;
+pub mod feed;
 
 mod options;
 mod progress;

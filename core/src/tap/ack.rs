@@ -57,7 +57,7 @@ impl Ack {
     /// [`ParseErrorKind::ForeignOpcode`](crate::wire::ParseErrorKind::ForeignOpcode) when the opcode is none of TAP's
     /// messages.
     pub fn from_response(response: &Response<'_>) -> Result<Ack, ParseError> {
-        if !OPCODES.contains(&response.opcode.0) {
+        if !Frame::is_message(response.opcode) {
             return Err(wrong_opcode(response.opcode, OPCODES));
         }
         Ok(Ack {

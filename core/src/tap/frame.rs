@@ -84,6 +84,12 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// Whether a request of this opcode is one of these messages.
+    #[must_use]
+    pub const fn is_message(opcode: Opcode) -> bool {
+        matches!(opcode.0, 0x41..=0x47)
+    }
+
     /// Reads a message off the front of `input`.
     ///
     /// # Errors
@@ -171,7 +177,7 @@ fn check(header: &Header, limits: &Limits) -> Result<(), ParseError> {
             Allowed::OneOf(&[0x80]),
         ));
     }
-    if !OPCODES.contains(&header.opcode.0) {
+    if !Frame::is_message(header.opcode) {
         return Err(wrong_opcode(header.opcode, OPCODES));
     }
     if ![EXTRAS_LEN, ITEM_EXTRAS_LEN].contains(&header.extras_len) {
@@ -273,7 +279,7 @@ pub(crate) struct Parts<'a> {
 impl Parts<'_> {
     /// Header and length of the engine-private bytes.
     fn header(&self) -> Result<(Header, u16), EmitError> {
-        if !OPCODES.contains(&self.opcode.0) {
+        if !Frame::is_message(self.opcode) {
             return Err(EmitError::Opcode(self.opcode));
         }
         let extras_len = match self.item {

@@ -73,6 +73,7 @@ pub use connect::Connect;
 pub use deletion::Deletion;
 pub use flags::{ConnectFlags, MessageFlags};
 pub use flush::Flush;
+pub(crate) use frame::Parts;
 pub use frame::{Frame, Head, ItemFields};
 pub use list::{CheckpointList, VbucketList};
 pub use message::Message;

@@ -4,5 +4,7 @@
 
 mod acks;
 mod connect;
+mod consumer;
 mod messages;
+mod producer;
 mod samples;
