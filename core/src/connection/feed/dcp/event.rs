@@ -1,0 +1,148 @@
+//! What a consumer hears of, and what it needs.
+
+use super::DcpFailure;
+use crate::dcp::{FailoverLog, Message, StreamOpaque};
+use crate::wire::{Header, Opcode, Status};
+
+/// What one call of [`DcpConsumer::poll`](super::DcpConsumer::poll) has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DcpProgress<'i> {
+    /// Bytes at the front of the input that are done with. The rest belongs at the front of the next input.
+    pub consumed: usize,
+    /// Bytes at the front of the output that are to be sent.
+    pub written: usize,
+    /// Bytes that the event counts for in flow control: what [`DcpConsumer::take`](super::DcpConsumer::take) is told once
+    /// the event is done with.
+    pub counted: u64,
+    /// What the consumer has or needs.
+    pub next: DcpNext<'i>,
+}
+
+/// What a consumer has for its caller, or needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DcpNext<'i> {
+    /// Something happened; take it and call again with the rest of the input.
+    Event(DcpEvent<'i>),
+    /// More input: call again when something has arrived.
+    Read {
+        /// How many bytes must follow the unconsumed ones until there is something to do.
+        missing: u64,
+    },
+    /// Room in the output: send what is written, then call again.
+    Write {
+        /// How many bytes must be free in the output.
+        room: usize,
+    },
+    /// The feed is over: send what is written, then close.
+    Failed(DcpFailure),
+}
+
+/// What happened on a feed.
+#[doc(alias = "UprEvent")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DcpEvent<'i> {
+    /// OPEN was accepted: commands may follow.
+    Opened,
+    /// A property was set, or not. Success with what the options ask for is not told.
+    ControlAnswered {
+        /// Which one.
+        setting: DcpSetting,
+        /// How it went.
+        status: Status,
+    },
+    /// The failover log of a vbucket, as asked for; empty unless the status is success.
+    FailoverLog {
+        /// The vbucket.
+        vbucket: u16,
+        /// How it went.
+        status: Status,
+        /// The log.
+        log: FailoverLog<'i>,
+    },
+    /// A stream is open: its changes follow.
+    StreamOpened {
+        /// The stream.
+        stream: StreamOpaque,
+        /// The histories of its vbucket, the newest first.
+        log: FailoverLog<'i>,
+    },
+    /// A stream is not opened before the consumer has dropped all changes beyond `seqno`. Its position has been set
+    /// there; [`DcpConsumer::resume_stream`](super::DcpConsumer::resume_stream) goes on.
+    Rollback {
+        /// The stream.
+        stream: StreamOpaque,
+        /// The last change that both have.
+        seqno: u64,
+    },
+    /// A stream is not opened.
+    StreamRefused {
+        /// The stream.
+        stream: StreamOpaque,
+        /// Why.
+        status: Status,
+        /// A text of the producer's, mostly nothing.
+        text: &'i [u8],
+    },
+    /// The answer to [`DcpConsumer::close_stream`](super::DcpConsumer::close_stream): the stream is over, or with another
+    /// status than success, 0x01 and 0x0a it goes on.
+    StreamClosed {
+        /// The stream.
+        stream: StreamOpaque,
+        /// How it went.
+        status: Status,
+    },
+    /// The answer to [`DcpConsumer::add_stream`](super::DcpConsumer::add_stream).
+    StreamAdded {
+        /// The vbucket.
+        vbucket: u16,
+        /// How it went.
+        status: Status,
+        /// The opaque of the stream's messages; `None` unless the status is success.
+        opaque: Option<StreamOpaque>,
+    },
+    /// A request of the peer, with the bounds of its stream's snapshots and its end among them. Where an answer has to be
+    /// sent, it has been written; ADD_STREAM and CLOSE_STREAM are left to
+    /// [`DcpConsumer::answer`](super::DcpConsumer::answer).
+    Message(Message<'i>),
+    /// A request was passed over. Its bytes count as any other's.
+    Skipped {
+        /// The header of the request.
+        header: Header,
+        /// Why.
+        reason: DcpSkipReason,
+    },
+    /// The producer refused what it answers only then: BUFFER_ACK or SEQNO_ACKNOWLEDGED.
+    Refused {
+        /// Which.
+        opcode: Opcode,
+        /// Why.
+        status: Status,
+    },
+}
+
+/// Which property a CONTROL was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DcpSetting {
+    /// The window: there is no flow control.
+    Window,
+    /// Signs of life: a dead producer will not be noticed.
+    Noop,
+    /// The interval of the signs of life: the producer keeps its own.
+    NoopInterval,
+    /// One that the caller asked for, by the opaque that [`DcpConsumer::control`](super::DcpConsumer::control) gave.
+    Other {
+        /// The opaque.
+        opaque: u32,
+    },
+}
+
+/// Why a request was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DcpSkipReason {
+    /// No stream with this opaque and vbucket is open.
+    UnknownStream,
+    /// The opcode is none that a consumer is sent.
+    UnknownOpcode,
+    /// The packet is longer than the caller's buffer.
+    TooLong,
+}
