@@ -6,8 +6,8 @@ use std::collections::HashSet;
 
 use memlet_core::wire::{
     Allowed, DataType, Dialect, EmitError, Field, HEADER_LEN, Header, Limits, Magic, Opcode,
-    Packet, ParseError, ParseErrorKind, Parsed, Presence, Request, Response, ServerOpcode, Shape,
-    Status,
+    Packet, PacketView, ParseError, ParseErrorKind, Parsed, Presence, Request, Response,
+    ServerOpcode, Shape, Status,
 };
 use proptest::prelude::*;
 
@@ -128,6 +128,26 @@ fn bytes_and_values_are_two_forms_of_one_thing() {
             Packet::parse_body(&header, body, &Limits::default()),
             Ok(complete)
         );
+    }
+}
+
+#[test]
+fn a_view_shows_what_parsing_gives() {
+    for Sample { packet, mut bytes } in samples() {
+        let len = bytes.len();
+        bytes.extend(b"more");
+        let Ok(Parsed::Complete { value, consumed }) =
+            PacketView::parse(&bytes, &Limits::default())
+        else {
+            panic!("{packet:?}");
+        };
+        assert_eq!(consumed, len);
+        assert_eq!(value.header(), packet.header().unwrap());
+        assert_eq!(value.framing_extras(), packet.framing_extras);
+        assert_eq!(value.extras(), packet.extras);
+        assert_eq!(value.key(), packet.key);
+        assert_eq!(value.value(), packet.value);
+        assert_eq!(value.to_packet(), packet);
     }
 }
 

@@ -3,6 +3,7 @@
 //! | to | start at |
 //! | --- | --- |
 //! | read any packet, whichever its direction | [`Packet::parse`] |
+//! | look at a few fields of a packet, or pass it on | [`PacketView::parse`] |
 //! | read what a client sends | [`Request::parse`] |
 //! | read what a server sends | [`Response::parse`] |
 //! | decide on a packet before its body is there | [`Header::parse`], [`Header::check`], [`Header::check_shape`] |
@@ -55,6 +56,7 @@ mod server_opcode;
 mod shape;
 mod status;
 mod text;
+mod view;
 
 pub use datatype::DataType;
 pub use dialect::Dialect;
@@ -72,3 +74,4 @@ pub use server_opcode::ServerOpcode;
 pub use shape::{Presence, Shape};
 pub use status::Status;
 pub use text::Escaped;
+pub use view::PacketView;

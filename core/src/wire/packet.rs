@@ -5,6 +5,7 @@ use super::error::{EmitError, Field, ParseError};
 use super::header::{Header, Parsed};
 use super::lengths::Limits;
 use super::parse::{self, Direction};
+use super::view::PacketView;
 use super::{DataType, Magic, Opcode};
 
 /// A packet whose parts are borrowed from the bytes it was parsed from, or from wherever its sender keeps them.
@@ -60,7 +61,7 @@ impl<'a> Packet<'a> {
     /// there.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Packet<'a>>, ParseError> {
-        parse::packet(input, limits, Direction::Any, core::convert::identity)
+        Ok(PacketView::parse(input, limits)?.map(|view| view.to_packet()))
     }
 
     /// Reads the body of a packet whose header has been read before; `consumed` counts from behind the header.
@@ -74,6 +75,31 @@ impl<'a> Packet<'a> {
         limits: &Limits,
     ) -> Result<Parsed<Packet<'a>>, ParseError> {
         parse::packet_body(header, body, limits, Direction::Any)
+    }
+
+    /// The packet of this header and body; `None` when the lengths do not add up.
+    ///
+    /// The places are told in 32 bits, as [`Header::check`] adds the lengths up: so the compiler sees that its comparison
+    /// with the body settles those here.
+    #[inline(always)]
+    pub(super) fn split(header: &Header, body: &'a [u8]) -> Option<Packet<'a>> {
+        let extras_at = u32::from(header.framing_extras_len);
+        let key_at = extras_at.wrapping_add(header.extras_len.into());
+        let value_at = key_at.wrapping_add(header.key_len.into());
+        let (extras_at, key_at, value_at) =
+            (extras_at as usize, key_at as usize, value_at as usize);
+        Some(Packet {
+            magic: header.magic,
+            opcode: header.opcode,
+            datatype: header.datatype,
+            vbucket_or_status: header.vbucket_or_status,
+            opaque: header.opaque,
+            cas: header.cas,
+            framing_extras: body.get(..extras_at)?,
+            extras: body.get(extras_at..key_at)?,
+            key: body.get(key_at..value_at)?,
+            value: body.get(value_at..)?,
+        })
     }
 
     /// The header of this packet.

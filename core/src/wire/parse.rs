@@ -11,6 +11,7 @@ use super::framing::FrameInfo;
 use super::header::{HEADER_LEN, Header, Parsed};
 use super::lengths::Limits;
 use super::packet::Packet;
+use super::view::PacketView;
 use super::{DataType, Magic, Opcode};
 
 pub(crate) type Step<'a, T> = IResult<&'a [u8], T, ()>;
@@ -41,31 +42,27 @@ pub(crate) fn be_u64(input: &[u8]) -> Step<'_, u64> {
     array.map(|&bytes| u64::from_be_bytes(bytes)).parse(input)
 }
 
-/// The two forms of a header.
-#[derive(Clone, Copy)]
-enum Form {
-    Classic,
-    Flex,
+/// The two lengths whose places depend on the form of the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FormLens {
+    framing_extras: u8,
+    key: u16,
 }
 
 /// The fields of a header.
 #[inline(always)]
-fn fields(bytes: &[u8; HEADER_LEN], form: Form) -> Header {
+pub(super) const fn fields(bytes: &[u8; HEADER_LEN], lens: FormLens) -> Header {
     #[rustfmt::skip]
     let [
-        magic, opcode, two, three, extras_len, datatype, six, seven,
+        magic, opcode, _, _, extras_len, datatype, six, seven,
         b0, b1, b2, b3, o0, o1, o2, o3,
         c0, c1, c2, c3, c4, c5, c6, c7,
     ] = *bytes;
-    let (framing_extras_len, key_len) = match form {
-        Form::Classic => (0, u16::from_be_bytes([two, three])),
-        Form::Flex => flex_lengths(two, three),
-    };
     Header {
         magic: Magic(magic),
         opcode: Opcode(opcode),
-        framing_extras_len,
-        key_len,
+        framing_extras_len: lens.framing_extras,
+        key_len: lens.key,
         extras_len,
         datatype: DataType(datatype),
         vbucket_or_status: u16::from_be_bytes([six, seven]),
@@ -73,13 +70,6 @@ fn fields(bytes: &[u8; HEADER_LEN], form: Form) -> Header {
         opaque: u32::from_be_bytes([o0, o1, o2, o3]),
         cas: u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]),
     }
-}
-
-/// The lengths of framing extras and key in a flex header. A function of its own only to tell the compiler that it is
-/// the rare case, which keeps the classic form free of a choice between the two.
-#[cold]
-const fn flex_lengths(two: u8, three: u8) -> (u8, u16) {
-    (two, three as u16)
 }
 
 /// Which packets a caller wants to see.
@@ -91,29 +81,38 @@ pub(super) enum Direction {
 }
 
 impl Direction {
-    /// The form of a header with this magic; `None` when such a packet is not wanted.
-    #[inline(always)]
-    const fn form(self, magic: Magic) -> Option<Form> {
-        match (self, magic.0) {
-            (Direction::Any, 0x80..=0x83) => Some(Form::Classic),
-            (Direction::Any, 0x08 | 0x18) => Some(Form::Flex),
-            (Direction::Requests, 0x80 | 0x82) => Some(Form::Classic),
-            (Direction::Requests, 0x08) => Some(Form::Flex),
-            (Direction::Responses, 0x81 | 0x83) => Some(Form::Classic),
-            (Direction::Responses, 0x18) => Some(Form::Flex),
-            _ => None,
+    /// Whether a packet with this magic is wanted.
+    const fn wants(self, magic: Magic) -> bool {
+        match self {
+            Direction::Any => magic.is_known(),
+            Direction::Requests => magic.is_request(),
+            Direction::Responses => magic.is_response(),
         }
     }
 
-    /// Whether these bytes start with a magic of the classic form that is wanted.
+    /// The lengths of framing extras and key in this header, by its form; `None` when such a packet is not wanted.
     #[inline(always)]
-    const fn wants_classic(self, bytes: &[u8; HEADER_LEN]) -> bool {
-        let &[magic, ..] = bytes;
-        match self {
+    const fn lens(self, header: &[u8; HEADER_LEN]) -> Option<FormLens> {
+        let &[magic, _, two, three, ..] = header;
+        let classic = match self {
             Direction::Any => magic & 0xfc == 0x80,
             Direction::Requests => magic & 0xfd == 0x80,
             Direction::Responses => magic & 0xfd == 0x81,
+        };
+        if classic {
+            return Some(FormLens {
+                framing_extras: 0,
+                key: u16::from_be_bytes([two, three]),
+            });
         }
+        rare();
+        if !self.wants(Magic(magic)) {
+            return None;
+        }
+        Some(FormLens {
+            framing_extras: two,
+            key: three as u16,
+        })
     }
 
     fn unwanted(self, magic: Magic) -> ParseError {
@@ -137,50 +136,37 @@ impl Direction {
     }
 }
 
-/// A wanted header at the front of `input`, whichever way its lengths add up; `None` is for [`missing`] to explain.
+/// Tells the compiler that it stands on a rare way, which is then kept apart from the common one.
+#[cold]
 #[inline(always)]
-fn wanted(input: &[u8], direction: Direction) -> Option<(&[u8], Header)> {
-    let (rest, bytes) = array::<HEADER_LEN>(input).ok()?;
-    let form = direction.form(Magic(*bytes.first()?))?;
-    Some((rest, fields(bytes, form)))
+const fn rare() {}
+
+/// A wanted header at the front of `input`, as yet without its body, whichever way its lengths add up; `None` is for
+/// [`header_missing`] to explain.
+#[inline(always)]
+fn wanted(input: &[u8], direction: Direction) -> Option<(&[u8], PacketView<'_>)> {
+    let (rest, header) = array(input).ok()?;
+    let lens = direction.lens(header)?;
+    let body = &[];
+    Some((rest, PacketView { header, lens, body }))
 }
 
-/// The body of a packet and what is behind it, once `Header::check` has found that its lengths add up.
-///
-/// The places are told from the front of the body, all in `usize`: so the compiler sees that the first comparison, of
-/// the body with the input, settles the others.
+/// As many bytes as the body of a packet with this header has.
 #[inline(always)]
-fn body<'a>(header: &Header, input: &'a [u8]) -> Step<'a, Packet<'a>> {
-    let extras_at = usize::from(header.framing_extras_len);
-    let key_at = extras_at.wrapping_add(header.extras_len.into());
-    let value_at = key_at.wrapping_add(header.key_len.into());
+fn body<'a>(header: &Header, input: &'a [u8]) -> Step<'a, &'a [u8]> {
     let body_len = usize::try_from(header.body_len).unwrap_or(usize::MAX);
-    let missing = || nom::Err::Incomplete(Needed::new(body_len.saturating_sub(input.len())));
-    if value_at > body_len {
-        return Err(missing());
+    match input.split_at_checked(body_len) {
+        Some((body, rest)) => Ok((rest, body)),
+        None => Err(nom::Err::Incomplete(Needed::Unknown)),
     }
-    let (body, rest) = input.split_at_checked(body_len).ok_or_else(missing)?;
-    let packet = Packet {
-        magic: header.magic,
-        opcode: header.opcode,
-        datatype: header.datatype,
-        vbucket_or_status: header.vbucket_or_status,
-        opaque: header.opaque,
-        cas: header.cas,
-        framing_extras: body.get(..extras_at).ok_or_else(missing)?,
-        extras: body.get(extras_at..key_at).ok_or_else(missing)?,
-        key: body.get(key_at..value_at).ok_or_else(missing)?,
-        value: body.get(value_at..).ok_or_else(missing)?,
-    };
-    Ok((rest, packet))
 }
 
 /// A header at the front of `input`, whichever way its lengths add up. A wrong first byte is told at once.
 #[inline(always)]
 pub(super) fn header(input: &[u8], direction: Direction) -> Result<Parsed<Header>, ParseError> {
     match wanted(input, direction) {
-        Some((_, header)) => Ok(Parsed::Complete {
-            value: header,
+        Some((_, view)) => Ok(Parsed::Complete {
+            value: view.header(),
             consumed: HEADER_LEN,
         }),
         None => header_missing(input, direction).map(|missing| Parsed::NeedMore { missing }),
@@ -191,9 +177,42 @@ pub(super) fn header(input: &[u8], direction: Direction) -> Result<Parsed<Header
 #[inline(always)]
 pub(super) fn header_bytes(bytes: &[u8; HEADER_LEN]) -> Result<Header, ParseError> {
     let &[magic, ..] = bytes;
-    match Direction::Any.form(Magic(magic)) {
-        Some(form) => Ok(fields(bytes, form)),
+    match Direction::Any.lens(bytes) {
+        Some(lens) => Ok(fields(bytes, lens)),
         None => Err(Direction::Any.unwanted(Magic(magic))),
+    }
+}
+
+/// A whole packet at the front of `input`.
+///
+/// Becomes part of the caller, and leaves all but complete packets to [`missing`], so that neither an error nor its
+/// reason is carried along here.
+#[inline(always)]
+pub(super) fn packet<'a>(
+    input: &'a [u8],
+    limits: &Limits,
+    direction: Direction,
+) -> Result<Parsed<PacketView<'a>>, ParseError> {
+    if let Some((rest, view)) = wanted(input, direction)
+        && let header = view.header()
+        && header.value_len_within(limits).is_some()
+        && let Ok((_, body)) = body(&header, rest)
+    {
+        return Ok(Parsed::Complete {
+            value: PacketView { body, ..view },
+            consumed: body.len().wrapping_add(HEADER_LEN),
+        });
+    }
+    missing(input, limits, direction).map(|missing| Parsed::NeedMore { missing })
+}
+
+/// How many bytes a [`packet`] lacks, or why it is none.
+#[cold]
+#[inline(never)]
+fn missing(input: &[u8], limits: &Limits, direction: Direction) -> Result<u64, ParseError> {
+    match wanted(input, direction) {
+        Some((rest, view)) => body_missing(&view.header(), rest, limits, direction),
+        None => header_missing(input, direction),
     }
 }
 
@@ -205,83 +224,17 @@ pub(super) fn packet_body<'a>(
     limits: &Limits,
     direction: Direction,
 ) -> Result<Parsed<Packet<'a>>, ParseError> {
-    if direction.form(header.magic).is_some()
+    if direction.wants(header.magic)
         && header.value_len_within(limits).is_some()
-        && let Ok((_, value)) = body(header, input)
+        && let Ok((_, body)) = body(header, input)
+        && let Some(value) = Packet::split(header, body)
     {
         return Ok(Parsed::Complete {
             value,
-            consumed: header.body_len as usize,
+            consumed: body.len(),
         });
     }
     body_missing(header, input, limits, direction).map(|missing| Parsed::NeedMore { missing })
-}
-
-/// A whole packet at the front of `input`, made by `build` into what the caller wants.
-///
-/// Short enough to become part of the caller, and for complete packets of the classic form alone; [`uncommon`] looks at
-/// all others once more, so that neither an error nor its reason is carried along here.
-#[inline(always)]
-pub(super) fn packet<'a, T>(
-    input: &'a [u8],
-    limits: &Limits,
-    direction: Direction,
-    build: impl FnOnce(Packet<'a>) -> T,
-) -> Result<Parsed<T>, ParseError> {
-    if let Ok((rest, bytes)) = array::<HEADER_LEN>(input)
-        && direction.wants_classic(bytes)
-    {
-        let header = fields(bytes, Form::Classic);
-        if header.value_len_within(limits).is_some()
-            && let Ok((_, packet)) = body(&header, rest)
-        {
-            return Ok(complete(packet, &header, build));
-        }
-    }
-    // A place of its own: were it the caller's, the compiler would have to keep the caller's in memory for the call, and
-    // copy there what now stays in registers.
-    let mut answer = Ok(Parsed::NeedMore { missing: 0 });
-    uncommon(input, limits, direction, build, &mut answer);
-    answer
-}
-
-/// The answer for a packet that is all there.
-#[inline(always)]
-fn complete<'a, T>(
-    packet: Packet<'a>,
-    header: &Header,
-    build: impl FnOnce(Packet<'a>) -> T,
-) -> Parsed<T> {
-    Parsed::Complete {
-        value: build(packet),
-        consumed: (header.body_len as usize).wrapping_add(HEADER_LEN),
-    }
-}
-
-/// What [`packet`] answers when it is no complete packet of the classic form: a flex packet, how many bytes are
-/// missing, or why it is none.
-#[cold]
-#[inline(never)]
-fn uncommon<'a, T>(
-    input: &'a [u8],
-    limits: &Limits,
-    direction: Direction,
-    build: impl FnOnce(Packet<'a>) -> T,
-    answer: &mut Result<Parsed<T>, ParseError>,
-) {
-    *answer = match wanted(input, direction) {
-        Some((rest, header)) => {
-            if header.value_len_within(limits).is_some()
-                && let Ok((_, packet)) = body(&header, rest)
-            {
-                Ok(complete(packet, &header, build))
-            } else {
-                body_missing(&header, rest, limits, direction)
-                    .map(|missing| Parsed::NeedMore { missing })
-            }
-        }
-        None => header_missing(input, direction).map(|missing| Parsed::NeedMore { missing }),
-    };
 }
 
 /// How many bytes the header at the front of `input` lacks, or why it is none.
@@ -289,9 +242,7 @@ fn uncommon<'a, T>(
 #[inline(never)]
 fn header_missing(input: &[u8], direction: Direction) -> Result<u64, ParseError> {
     match input.first() {
-        Some(&magic) if direction.form(Magic(magic)).is_none() => {
-            Err(direction.unwanted(Magic(magic)))
-        }
+        Some(&magic) if !direction.wants(Magic(magic)) => Err(direction.unwanted(Magic(magic))),
         _ => Ok((HEADER_LEN as u64).saturating_sub(input.len() as u64)),
     }
 }
@@ -305,7 +256,7 @@ fn body_missing(
     limits: &Limits,
     direction: Direction,
 ) -> Result<u64, ParseError> {
-    if direction.form(header.magic).is_none() {
+    if !direction.wants(header.magic) {
         return Err(direction.unwanted(header.magic));
     }
     header.check(limits)?;

@@ -62,7 +62,8 @@ impl<'a> Request<'a> {
     /// As [`Packet::parse`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a response.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Request<'a>>, ParseError> {
-        parse::packet(input, limits, Direction::Requests, Request::from_packet)
+        Ok(parse::packet(input, limits, Direction::Requests)?
+            .map(|view| Request::from_packet(view.to_packet())))
     }
 
     /// Reads the body of a request whose header has been read before; `consumed` counts from behind the header.

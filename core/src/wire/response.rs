@@ -62,7 +62,8 @@ impl<'a> Response<'a> {
     /// As [`Packet::parse`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a request.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Response<'a>>, ParseError> {
-        parse::packet(input, limits, Direction::Responses, Response::from_packet)
+        Ok(parse::packet(input, limits, Direction::Responses)?
+            .map(|view| Response::from_packet(view.to_packet())))
     }
 
     /// Reads the body of a response whose header has been read before; `consumed` counts from behind the header.
