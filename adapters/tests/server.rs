@@ -217,6 +217,45 @@ fn when_memory_runs_out_the_connections_that_stood_still_for_the_longest_go() {
 }
 
 #[test]
+fn while_memory_is_short_a_connection_that_stalls_goes_and_a_slow_one_stays() {
+    let mut options = one_thread();
+    options.retained_bytes_max = 320 << 10;
+    options.connection = ConnectionOptions::for_buffers(16 << 10, 16 << 10);
+    let server = Running::start(options, |_| wordy);
+    // Together they are more than half of the limit.
+    let request = packet(&Request {
+        key: b"key",
+        value: &[7; 12 << 10],
+        ..Request::new(Opcode::SET)
+    });
+    let (slow, stalled) = (request.len() - 1000, request.len() - 1);
+    let mut first = server.connect();
+    first.write_all(&request[..slow]).unwrap();
+    let mut streams: Vec<_> = (0..13).map(|_| server.connect()).collect();
+    for stream in &mut streams {
+        stream.write_all(&request[..stalled]).unwrap();
+    }
+    let mut still = streams.swap_remove(0);
+    let still = thread::spawn(move || rest(&mut still).len());
+    let mut at = slow;
+    let mut last = Instant::now();
+    while !still.is_finished() && at < stalled {
+        let alive = first.write_all(&request[at..=at]).is_ok();
+        // It may be this test that had to stand still.
+        if last.elapsed() >= Duration::from_secs(1) {
+            return;
+        }
+        assert!(alive, "a connection that is slow was closed");
+        last = Instant::now();
+        at += 1;
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(still.join().unwrap(), 0, "closed, and without a word");
+    first.write_all(&request[at..]).unwrap();
+    first.read_exact(&mut [0; 24]).unwrap();
+}
+
+#[test]
 fn a_panic_costs_one_connection() {
     let server = Running::start(one_thread(), |_| wordy);
     let mut other = server.connect();

@@ -89,6 +89,8 @@ pub(super) struct Context<'a, H, P> {
     pub(super) buffers: &'a mut Buffers,
     /// Unix time in seconds.
     pub(super) now: u32,
+    /// Bytes that the connection may keep of requests it waits for; beyond it long ones are refused.
+    pub(super) room: usize,
     /// Called before answers leave in the middle of a turn, so that whoever has read one finds it counted.
     pub(super) publish: P,
 }
@@ -150,6 +152,8 @@ enum Input {
 pub(super) struct Connection<S, H: Handler> {
     stream: S,
     machine: ServerConnection<H>,
+    /// How long a request may be for which the machine waits, in bytes, as long as there is memory.
+    input_capacity: u32,
     /// Input that is not consumed: part of a request or, if `backlog`, requests that wait for their turn.
     input: Vec<u8>,
     /// Answers of which the socket has taken `output_sent` bytes.
@@ -178,6 +182,7 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         Connection {
             stream,
             machine: ServerConnection::new(options),
+            input_capacity: options.input_capacity,
             input: Vec::new(),
             output: Vec::new(),
             output_sent: 0,
@@ -327,6 +332,8 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         }
         // The buffer is taken out for the time of the run because the context is lent as a whole.
         let input = mem::take(&mut context.buffers.input);
+        // What is left over may be as long as the buffer.
+        self.limit_input(context.room < INPUT_LEN);
         let run = self.execute(&input[..filled], context, budget);
         if let Ok((consumed, _)) = run {
             let rest = &input[consumed..filled];
@@ -341,17 +348,19 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         Ok(run?.1)
     }
 
-    /// Adds to the kept input where it lies and executes it, once it is what the machine waits for.
+    /// Adds to the kept input where it lies and executes it, once it is what the machine waits for or there is no room for
+    /// more.
     fn run_kept<P: FnMut(&mut H)>(
         &mut self,
         context: &mut Context<'_, H, P>,
         budget: &mut usize,
     ) -> io::Result<Option<Turn>> {
+        // Not more than has come already: what a peer announces is not yet worth memory.
+        let chunk = self
+            .missing
+            .clamp(1, self.input.len().max(INPUT_LEN) as u64) as usize;
+        let is_short = self.input.len() + chunk > context.room;
         if !self.backlog {
-            // Not more than has come already: what a peer announces is not yet worth memory.
-            let chunk = self
-                .missing
-                .clamp(1, self.input.len().max(INPUT_LEN) as u64) as usize;
             match self.read(Target::Kept(chunk))? {
                 Input::Bytes(len) => {
                     *budget = budget.saturating_sub(len);
@@ -360,17 +369,25 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
                 Input::Nothing => return Ok(Some(Turn::Idle)),
                 Input::End => return Ok(Some(self.end(context.handler))),
             }
-            if self.missing > 0 {
+            if self.missing > 0 && !is_short {
                 return Ok(None);
             }
         }
         let mut input = mem::take(&mut self.input);
+        self.limit_input(is_short && self.missing > 0);
         let (consumed, turn) = self.execute(&input, context, budget)?;
         if consumed < input.len() {
             input.drain(..consumed);
             self.input = input;
         }
         Ok(turn)
+    }
+
+    /// Lets the machine refuse long requests that it would have to wait for, or no longer.
+    #[inline]
+    fn limit_input(&mut self, is_short: bool) {
+        let capacity = if is_short { 0 } else { self.input_capacity };
+        self.machine.set_input_capacity(capacity);
     }
 
     /// Lets the machine execute `input`. Its answers are held in the output buffer; those that do not fit are sent.
@@ -472,6 +489,7 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
             Target::Shared(room) => (None, room),
             Target::Kept(len) => {
                 let kept = self.input.len();
+                self.input.reserve_exact(len);
                 self.input.resize(kept + len, 0);
                 (Some(kept), &mut self.input[kept..])
             }

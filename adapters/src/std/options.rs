@@ -30,8 +30,15 @@ pub struct ServerOptions {
     /// Bytes of unfinished requests and untaken answers that are kept for all connections together, beyond the fixed
     /// buffers of the threads.
     ///
-    /// Each thread has an equal share. When it is used up, the connection that has stood still for the longest time
-    /// is hung up on: so peers that do not read, or stop in the middle of a request, cost memory only up to here.
+    /// Each thread has an equal share, but at least twice the larger of `connection.input_capacity` and
+    /// `connection.output_capacity`. Peers that do not read, or stop in the middle of a request, cost memory only up to
+    /// here:
+    ///
+    /// * From half of it on, a request longer than `connection.stream_from` that the handler wants whole is refused with
+    ///   0x82 (out of memory) and skipped; its connection lives. A connection that keeps something and over which no byte
+    ///   has come or gone for 2 to 3 seconds is hung up on.
+    /// * Beyond it the connection that has stood still for the longest time is hung up on. It takes many short requests
+    ///   half sent, or answers not read, to come so far.
     pub retained_bytes_max: usize,
     /// Limits on packets. `input_capacity` and `output_capacity` are how far buffers may grow for a single request and
     /// a single answer.

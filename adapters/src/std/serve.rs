@@ -79,6 +79,7 @@ pub fn serve<S: Read + Write, H: Handler>(stream: S, handler: &mut H) -> Result<
             handler: &mut *handler,
             buffers: &mut buffers,
             now: clock.now(),
+            room: usize::MAX,
             publish: |_: &mut H| {},
         });
         let turn = connection.settle(turn, buffers.answers(answers));

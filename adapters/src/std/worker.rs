@@ -29,6 +29,10 @@ const GROUP: usize = 8;
 /// told last.
 const LINGER_S: u32 = 2;
 
+/// A connection over which no byte has come or gone for longer than this is closed if memory is short: its peer has
+/// stalled, or is gone.
+const STALL_S: u32 = 2;
+
 /// How often a thread looks for connections whose time is over.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -84,6 +88,8 @@ struct Entry<V: Service> {
     active: u32,
     /// The thread's count of turns at the last one in which bytes came or went: the lower, the longer it has stood still.
     moved: u64,
+    /// The second of that turn.
+    moved_at: u32,
     /// It waits for another turn.
     queued: bool,
     /// The poller tells when it can be written. That is only asked for once it could not.
@@ -117,8 +123,11 @@ pub(super) struct Worker<'a, V: Service> {
     lingering: usize,
     /// Turns that have ended.
     turns: u64,
-    /// Memory of the connections' own, in bytes, and its limit.
+    /// Memory of the connections' own, in bytes.
     retained: usize,
+    /// From here on no more is given to long requests, and connections that have stalled are closed.
+    retained_short: usize,
+    /// Beyond this the stillest connection is closed, whatever it is doing.
     retained_max: usize,
     now: u32,
     /// The second of the last look for connections whose time is over.
@@ -135,6 +144,13 @@ impl<'a, V: Service> Worker<'a, V> {
         poll: Poll,
     ) -> Worker<'a, V> {
         let now = figures.clock.now();
+        let options = &figures.options;
+        let share = options.retained_bytes_max / options.threads.max(1);
+        let (input, output) = (
+            options.connection.input_capacity as usize,
+            options.connection.output_capacity as usize,
+        );
+        let retained_short = (share / 2).max(input).max(output);
         Worker {
             thread,
             service,
@@ -148,7 +164,8 @@ impl<'a, V: Service> Worker<'a, V> {
             lingering: 0,
             turns: 0,
             retained: 0,
-            retained_max: figures.options.retained_bytes_max / figures.options.threads.max(1),
+            retained_short,
+            retained_max: share.max(2 * retained_short),
             now,
             swept: now,
             drain_until: None,
@@ -199,7 +216,7 @@ impl<'a, V: Service> Worker<'a, V> {
             return Some(DRAIN_SWEEP);
         }
         let idle = self.figures.options.idle_timeout.is_some() && !self.connections.is_empty();
-        (idle || self.lingering > 0).then_some(SWEEP)
+        (idle || self.lingering > 0 || self.is_short()).then_some(SWEEP)
     }
 
     fn handle_wake(&mut self) {
@@ -239,6 +256,7 @@ impl<'a, V: Service> Worker<'a, V> {
             retained: 0,
             active: self.now,
             moved: self.turns,
+            moved_at: self.now,
             queued: false,
             writable_wanted: false,
             lingering: None,
@@ -271,6 +289,9 @@ impl<'a, V: Service> Worker<'a, V> {
             handler: &mut self.handler,
             buffers: &mut self.buffers,
             now: self.now,
+            room: self
+                .retained_short
+                .saturating_sub(self.retained - entry.retained),
             publish: |handler: &mut V::Handler| self.service.publish(self.thread, handler),
         });
         if entry.connection.has_progressed() {
@@ -313,6 +334,7 @@ impl<'a, V: Service> Worker<'a, V> {
         self.turns += 1;
         if entry.connection.has_moved() {
             entry.moved = self.turns;
+            entry.moved_at = self.now;
         }
         let retained = entry.connection.retained();
         self.retained = self.retained - entry.retained + retained;
@@ -389,6 +411,32 @@ impl<'a, V: Service> Worker<'a, V> {
         self.figures.current.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Whether memory of the connections' own is so much that no more should be kept.
+    fn is_short(&self) -> bool {
+        self.retained > self.retained_short
+    }
+
+    /// Closes connections whose peers have stalled, the stillest first, until memory is no longer short.
+    fn close_stalled(&mut self) {
+        let mut stalled: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, entry)| {
+                entry.retained > 0
+                    && !entry.queued
+                    && self.now.saturating_sub(entry.moved_at) > STALL_S
+            })
+            .map(|(key, entry)| (entry.moved, key))
+            .collect();
+        stalled.sort_unstable();
+        for (_, key) in stalled {
+            if !self.is_short() {
+                break;
+            }
+            self.close(key, &Closed::Crowded);
+        }
+    }
+
     /// Closes the connections that have stood still for the longest time until the others' memory is within its limit.
     fn make_room(&mut self) {
         while self.retained > self.retained_max {
@@ -406,6 +454,9 @@ impl<'a, V: Service> Worker<'a, V> {
     /// Once a second: closes the connections whose time is over.
     fn sweep(&mut self) {
         self.swept = self.now;
+        if self.is_short() {
+            self.close_stalled();
+        }
         let idle_s = self
             .figures
             .options

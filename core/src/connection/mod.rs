@@ -81,7 +81,7 @@
 //! | body beyond [`Limits`](crate::wire::Limits) | 0x04 | closed |
 //! | whatever [`Handler::admit`](crate::handler::Handler::admit) refuses (login, lengths that do not fit the command) | its status | closed |
 //! | key beyond the limits | 0x04 | closed |
-//! | body that does not fit the input buffer and that the handler does not take in pieces | 0x03, or what the handler answers | value skipped, connection lives |
+//! | body that does not fit the input buffer and that the handler does not take in pieces | 0x03, or what the handler answers (the engine: 0x82) | value skipped, connection lives |
 //! | response longer than the output buffer can ever hold | 0x82 | connection lives |
 
 pub mod client;

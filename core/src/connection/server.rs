@@ -91,6 +91,15 @@ impl<H: Handler> ServerConnection<H> {
         }
     }
 
+    /// Sets another [`ConnectionOptions::input_capacity`], for a caller whose memory for input is short or no longer so.
+    ///
+    /// Requests that the handler wants whole and that are longer are refused from now on, one of which a part has arrived
+    /// included: the next [`handle_input`](ServerConnection::handle_input) answers it and skips what is still to come.
+    /// Not less than `stream_from` has an effect.
+    pub fn set_input_capacity(&mut self, input_capacity: u32) {
+        self.options.input_capacity = input_capacity.max(self.options.stream_from);
+    }
+
     /// Executes everything complete in `input` and appends the answers to `output`, in order.
     ///
     /// `input` starts with the bytes that earlier calls did not consume. `output` is written from its front; it must
@@ -351,10 +360,13 @@ impl<H: Handler> ServerConnection<H> {
                     };
                     Step::Continue
                 }
-                ValueStart::Whole(_) if packet_len(header) <= self.options.input_capacity => {
-                    return None;
+                ValueStart::Whole(status) => {
+                    if packet_len(header) <= self.options.input_capacity {
+                        return None;
+                    }
+                    handler.refuse_value(&head, status, &mut run.reply, run.now);
+                    self.skip_after(head_len, value_len, run)
                 }
-                ValueStart::Whole(status) => self.refuse_value(status, head_len, value_len, run),
                 ValueStart::Skip => self.skip_after(head_len, value_len, run),
                 ValueStart::Close => {
                     run.consume(head_len);

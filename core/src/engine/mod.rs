@@ -40,7 +40,8 @@
 //! | key beyond 16360 bytes | closes without an answer | 0x04, closes | as for shorter ones beyond 250 |
 //! | VERBOSITY | 0x81 | sets the level that `stat settings` shows, answers success | the protocol has it |
 //! | flush | an item killed by one flush may come back when a later one moves the mark | gone is gone | nobody wants it back |
-//! | APPEND, PREPEND longer than the caller's input buffer | joins them | 0x03, skips the value | only where buffers are smaller than items |
+//! | APPEND, PREPEND longer than the caller's input buffer | joins them | 0x82, skips the value | only where buffers are smaller than items |
+//! | SET of a long value that pauses until its room is needed, a minute at least or until the whole log has passed by | stores it in the end | 0x82; the old item stays | a silent client must not hold memory |
 //! | response longer than the caller's output buffer | sends it | 0x82 | only where buffers are smaller than items |
 //! | VERSION | its version | [`EngineSettings::version`], `1.6.18-memlet` unless set | starts as clients expect |
 //! | `stat`, `stat settings`, `stat items` | 93, 66 and 27 names | those that mean something here, in the same order | no slabs, no LRU threads, no libevent |
@@ -211,6 +212,16 @@ impl<S: Shards, H: Host, C: Credentials> Handler for Engine<S, H, C> {
         now: u32,
     ) -> ValueStart {
         self.begin(session, head, value_len, reply, now)
+    }
+
+    fn refuse_value(
+        &mut self,
+        head: &Request<'_>,
+        status: Status,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) {
+        self.refuse_whole(head, status, reply, now);
     }
 
     fn handle_value(&mut self, session: &mut Session, offset: u32, bytes: &[u8]) {

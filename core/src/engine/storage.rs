@@ -28,7 +28,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         let StoreExtras { flags, expiration } = extras;
         let value_len = len_u32(request.value.len());
         if self.is_too_large(request.key.len(), flags, value_len) {
-            return self.refuse_too_large(mode, request.key, reply, now);
+            return self.refuse_item(Status::E2BIG, mode, request.key, reply, now);
         }
         let attributes = Attributes {
             flags,
@@ -52,8 +52,10 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 self.answer_stored(0, Err(SetError::NotStored), reply)
             }
             // The store's own limit is below the engine's.
-            Err(SetError::TooLarge { .. }) => self.refuse_too_large(mode, request.key, reply, now),
-            Err(SetError::Full) => self.refuse_no_memory(mode, request.key, reply, now),
+            Err(SetError::TooLarge { .. }) => {
+                self.refuse_item(Status::E2BIG, mode, request.key, reply, now)
+            }
+            Err(SetError::Full) => self.refuse_item(Status::ENOMEM, mode, request.key, reply, now),
             // memcached counts a CAS only for SET, ADD and REPLACE.
             stored => self.answer_stored(if joins { 0 } else { cas }, stored, reply),
         }
@@ -87,37 +89,30 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             Err(SetError::NotStored) => Status::NOT_STORED,
             Err(SetError::TooLarge { .. }) => Status::E2BIG,
             Err(SetError::KeyLength { .. }) => Status::EINVAL,
-            Err(_) => return reply.error_text(Status::ENOMEM, OUT_OF_MEMORY).into(),
+            Err(_) => Status::ENOMEM,
         };
         reply.error(status).into()
     }
 
-    /// Answers that an item is too large. A SET then deletes the old item, lest the client go on reading it.
+    /// Answers that an item is too large ([`Status::E2BIG`]), or that there is no room for it at this time. A SET then
+    /// deletes the old item, lest the client go on reading it.
     #[cold]
-    pub(super) fn refuse_too_large(
+    pub(super) fn refuse_item(
         &mut self,
+        status: Status,
         mode: SetMode,
         key: &[u8],
         reply: &mut Reply<'_>,
         now: u32,
     ) -> Outcome {
-        Statistics::raise(&mut self.statistics.store_too_large, 1);
         self.delete_stale(mode, key, now);
-        reply.error(Status::E2BIG).into()
-    }
-
-    /// Answers that there is no room at this time; otherwise as [`Engine::refuse_too_large`].
-    #[cold]
-    pub(super) fn refuse_no_memory(
-        &mut self,
-        mode: SetMode,
-        key: &[u8],
-        reply: &mut Reply<'_>,
-        now: u32,
-    ) -> Outcome {
-        Statistics::raise(&mut self.statistics.store_no_memory, 1);
-        self.delete_stale(mode, key, now);
-        reply.error_text(Status::ENOMEM, OUT_OF_MEMORY).into()
+        if status == Status::E2BIG {
+            Statistics::raise(&mut self.statistics.store_too_large, 1);
+            reply.error(status).into()
+        } else {
+            Statistics::raise(&mut self.statistics.store_no_memory, 1);
+            reply.error_text(Status::ENOMEM, OUT_OF_MEMORY).into()
+        }
     }
 
     fn delete_stale(&mut self, mode: SetMode, key: &[u8], now: u32) {

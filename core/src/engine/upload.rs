@@ -41,13 +41,19 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             }
             O::APPEND | O::APPENDQ | O::PREPEND | O::PREPENDQ => {
                 if self.is_too_large(head.key.len(), 0, value_len) {
-                    return skip(self.refuse_too_large(SetMode::Append, head.key, reply, now));
+                    return skip(self.refuse_item(
+                        Status::E2BIG,
+                        SetMode::Append,
+                        head.key,
+                        reply,
+                        now,
+                    ));
                 }
-                ValueStart::Whole(Status::E2BIG)
+                ValueStart::Whole(Status::ENOMEM)
             }
             O::SASL_AUTH | O::SASL_STEP => self.begin_credentials(head, value_len, reply),
             opcode if opcode.shape(Dialect::Memcached).is_some() => {
-                ValueStart::Whole(Status::E2BIG)
+                ValueStart::Whole(Status::ENOMEM)
             }
             _ => skip(reply.error(Status::UNKNOWN_COMMAND).into()),
         }
@@ -66,7 +72,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             return skip(reply.error(Status::EINVAL).into());
         };
         if self.is_too_large(head.key.len(), flags, value_len) {
-            return skip(self.refuse_too_large(mode, head.key, reply, now));
+            return skip(self.refuse_item(Status::E2BIG, mode, head.key, reply, now));
         }
         let attributes = Attributes {
             flags,
@@ -86,7 +92,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 ValueStart::Stream
             }
             Err(error) if is_hopeless(error) => {
-                skip(self.refuse_too_large(mode, head.key, reply, now))
+                skip(self.refuse_item(Status::E2BIG, mode, head.key, reply, now))
             }
             // Many values are arriving at once. By the time this one is complete there may be room.
             Err(_) => ValueStart::Whole(Status::ENOMEM),
@@ -108,7 +114,24 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         if self.are_credentials_too_large(value_len) {
             return skip(reply.error(Status::ENOMEM).into());
         }
-        ValueStart::Whole(Status::AUTH_ERROR)
+        ValueStart::Whole(Status::ENOMEM)
+    }
+
+    /// Answers a request that was to come whole and for which there is no room. A SET then deletes the old item, as one
+    /// that arrived whole would.
+    pub(super) fn refuse_whole(
+        &mut self,
+        head: &Request<'_>,
+        status: Status,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) {
+        let mode = match head.opcode {
+            Opcode::SET | Opcode::SETQ => SetMode::Set,
+            _ => SetMode::Add,
+        };
+        // There is room for an error.
+        let _ = self.refuse_item(status, mode, head.key, reply, now);
     }
 
     /// Writes a piece. That the store has given the reservation up shows at the end, when it is committed.
@@ -142,7 +165,13 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             }
             None => (0, Err(SetError::NotReserved)),
         };
-        self.answer_stored(cas, stored, reply)
+        match stored {
+            // Its key is gone with the room, so the old item stays.
+            Err(SetError::NotReserved) => {
+                self.refuse_item(Status::ENOMEM, SetMode::Add, &[], reply, now)
+            }
+            stored => self.answer_stored(cas, stored, reply),
+        }
     }
 
     /// Gives back the room of a value that will not be complete.

@@ -88,6 +88,24 @@ pub trait Handler {
         ValueStart::Whole(Status::E2BIG)
     }
 
+    /// Answers a request that [`begin_value`](Handler::begin_value) wanted whole and that the connection cannot keep;
+    /// the value is then skipped.
+    ///
+    /// `status` is that of [`ValueStart::Whole`] if the request is longer than the caller's buffer, or
+    /// [`Status::ENOMEM`] if only the memory of the moment is too short for it. The default answers with it. `reply` has
+    /// at least [`REPLY_ROOM_MIN`] bytes of room.
+    fn refuse_value(
+        &mut self,
+        head: &Request<'_>,
+        status: Status,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) {
+        let _ = (head, now);
+        // There is room for an error.
+        let _ = reply.error(status);
+    }
+
     /// Takes a piece of the value that [`begin_value`](Handler::begin_value) wanted; `offset` counts from its start.
     fn handle_value(&mut self, session: &mut Self::Session, offset: u32, bytes: &[u8]) {
         let _ = (session, offset, bytes);
@@ -175,8 +193,8 @@ impl From<Result<(), NoRoom>> for Outcome {
 pub enum ValueStart {
     /// It takes the value in pieces.
     Stream,
-    /// It wants the request whole, in [`Handler::handle`]. If the caller's buffer cannot hold it, the connection answers
-    /// with this status and skips the value.
+    /// It wants the request whole, in [`Handler::handle`]. If the caller's buffer cannot hold it, it is refused with this
+    /// status ([`Handler::refuse_value`]) and the value skipped.
     Whole(Status),
     /// The request is answered (or needs no answer); the value is to be read and dropped.
     Skip,

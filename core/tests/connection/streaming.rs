@@ -6,7 +6,7 @@ use crate::support::{
 };
 use memlet_core::connection::{CloseReason, ConnectionOptions, Next};
 use memlet_core::engine::{Engine, EngineSettings};
-use memlet_core::store::Shards;
+use memlet_core::store::{RESERVATIONS_MAX, Shards};
 use memlet_core::wire::{Opcode, Request, Status};
 
 const BUFFER: usize = 512;
@@ -242,7 +242,7 @@ fn what_joins_must_fit_the_buffer() {
     let output = feed(&mut wire, &mut engine, &input, 100);
     assert_eq!(
         (answers(&output)[0].status, answers(&output)[1].opaque),
-        (Status::E2BIG, 1)
+        (Status::ENOMEM, 1)
     );
     assert_eq!(
         wire.ask_one(&mut engine, &bytes(&with_key(Opcode::GET, b"k")))
@@ -341,6 +341,95 @@ fn more_values_than_the_store_can_follow_are_waited_for_whole() {
         let answer = other.ask_one(&mut engine, &bytes(&with_key(Opcode::GET, &[number])));
         assert!(answer.value == value(1000), "{number} {answer:?}");
     }
+}
+
+/// Connections whose values are under way, as many as the store can follow.
+fn occupy(engine: &mut PlainEngine, now: u32) -> Vec<Wire<PlainEngine>> {
+    (0..RESERVATIONS_MAX as u8)
+        .map(|number| {
+            let mut wire = small();
+            wire.now = now;
+            let input = storing(Opcode::SET, &[b'r', number], &value(1000), 0, 0, 0);
+            assert_eq!(wire.send(engine, &input[..500]), []);
+            wire
+        })
+        .collect()
+}
+
+#[test]
+fn a_value_that_is_refused_for_memory_is_as_if_it_had_come_whole() {
+    for (opcode, old_stays) in [
+        (Opcode::SET, false),
+        (Opcode::SETQ, false),
+        (Opcode::ADD, true),
+        (Opcode::REPLACEQ, true),
+    ] {
+        let (mut engine, mut wire) = (engine(), small());
+        wire.ask_one(&mut engine, &storing(Opcode::SET, b"k", b"old", 0, 0, 0));
+        let _others = occupy(&mut engine, wire.now);
+        let mut input = storing(opcode, b"k", &value(1000), 0, 0, 0);
+        input.extend(bytes(&with_key(Opcode::GET, b"k")));
+        let output = feed(&mut wire, &mut engine, &input, 100);
+        let answers = answers(&output);
+        assert_eq!(
+            (answers[0].status, answers[0].opcode),
+            (Status::ENOMEM, opcode)
+        );
+        assert_eq!(answers[0].text(), "Out of memory allocating item");
+        let status = if old_stays {
+            Status::SUCCESS
+        } else {
+            Status::KEY_ENOENT
+        };
+        assert_eq!(answers[1].status, status, "{opcode:?}");
+        let statistics = engine.statistics();
+        assert_eq!((statistics.cmd_set, statistics.store_no_memory), (1, 1));
+    }
+}
+
+#[test]
+fn a_value_whose_room_was_given_up_is_refused() {
+    let (mut engine, mut wire) = (engine(), small());
+    let input = storing(Opcode::SET, b"k", &value(1000), 0, 0, 0);
+    assert_eq!(wire.send(&mut engine, &input[..500]), []);
+    // A minute later others need the place in the table.
+    let _others = occupy(&mut engine, wire.now + 100);
+    wire.now += 100;
+    let answer = wire.ask_one(&mut engine, &input[500..]);
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (Status::ENOMEM, "Out of memory allocating item")
+    );
+    let statistics = engine.statistics();
+    assert_eq!((statistics.cmd_set, statistics.store_no_memory), (0, 1));
+    assert_eq!(wire.ask_one(&mut engine, &noop(9)).opaque, 9);
+}
+
+#[test]
+fn with_less_input_than_before_what_was_waited_for_is_refused_and_the_connection_lives() {
+    let (mut engine, mut wire) = (engine(), Wire::server());
+    wire.ask_one(&mut engine, &storing(Opcode::SET, b"k", b"-", 0, 0, 0));
+    let long = value(100_000);
+    let input = joining(Opcode::APPEND, b"k", &long, 0);
+    assert_eq!(wire.send(&mut engine, &input[..40_000]), []);
+    wire.connection.set_input_capacity(0);
+    let answer = wire.ask_one(&mut engine, &input[40_000..40_001]);
+    assert_eq!(answer.status, Status::ENOMEM);
+    assert!(wire.kept.is_empty());
+    let mut rest = input[40_001..].to_vec();
+    rest.extend(noop(1));
+    assert_eq!(wire.ask_one(&mut engine, &rest).opaque, 1);
+    // What is short, or comes in pieces, is taken as before.
+    let short = joining(Opcode::APPEND, b"k", &long[..16_000], 0);
+    let set = storing(Opcode::SET, b"streamed", &long, 0, 0, 0);
+    for request in [short, set] {
+        assert_eq!(wire.ask_one(&mut engine, &request).status, Status::SUCCESS);
+    }
+    wire.connection
+        .set_input_capacity(ConnectionOptions::default().input_capacity);
+    assert_eq!(wire.ask_one(&mut engine, &input).status, Status::SUCCESS);
+    let all = bytes(&with_key(Opcode::GET, b"k"));
+    assert_eq!(wire.ask_one(&mut engine, &all).value.len(), 116_001);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, Parser};
-use memlet::std::{CacheOptions, Listen, ServerOptions, Users};
+use memlet::std::{CacheOptions, Listen, ServerOptions, ShardedStoreError, Users};
 
 const MIB: u64 = 1 << 20;
 
@@ -52,7 +52,12 @@ pub(crate) struct Arguments {
 
     /// Largest item, in bytes or with a suffix k or m; from 1k to 1024m
     #[arg(short = 'I', long, value_name = "num", default_value = "1m", value_parser = item_size)]
-    max_item_size: u32,
+    max_item_size: ItemSize,
+
+    /// Memory for unfinished requests and unread answers of all connections, in megabytes, beside -m; when half of it is
+    /// used up, long requests are answered `Out of memory` and clients that stall are hung up on
+    #[arg(long, value_name = "num", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    connection_memory: u64,
 
     /// Connections at the same time; beyond it a client is told so and hung up on
     #[arg(short, long, value_name = "num", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
@@ -109,6 +114,14 @@ pub(crate) struct Arguments {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     version: (),
+}
+
+/// The value of `-I`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ItemSize {
+    bytes: u32,
+    /// As it was typed.
+    text: String,
 }
 
 /// Options of memcached that have no meaning here or no support yet, and why.
@@ -179,7 +192,7 @@ impl Arguments {
         options.memory_limit = usize::try_from(self.memory_limit * MIB)
             .map_err(|_| "-m is more than this machine can address")?;
         options.large_pages = self.enable_largepages;
-        options.engine.item_size_max = self.max_item_size;
+        options.engine.item_size_max = self.max_item_size.bytes;
         options.engine.flush_enabled = !self.disable_flush_all;
         options.verbosity = self.verbose.into();
         if self.enable_sasl {
@@ -201,6 +214,8 @@ impl Arguments {
         options.connections_max = self.conn_limit as usize;
         options.backlog = self.listen_backlog;
         options.connection = cache.connection();
+        options.retained_bytes_max = usize::try_from(self.connection_memory * MIB)
+            .map_err(|_| "--connection-memory is more than this machine can address")?;
         let idle_timeout_s = self
             .idle_timeout
             .or(self.extended_idle_timeout()?)
@@ -208,6 +223,23 @@ impl Arguments {
         options.idle_timeout =
             (idle_timeout_s > 0).then(|| Duration::from_secs(idle_timeout_s.into()));
         Ok(options)
+    }
+
+    /// What is wrong with the cache's memory, in the units of the options.
+    pub(crate) fn explain(&self, error: &ShardedStoreError) -> String {
+        let memory = self.memory_limit;
+        match error {
+            ShardedStoreError::LimitTooLow { min, .. } => format!(
+                "-m {memory} is too low for this item size, -I {}: four of the largest items must fit, which takes at \
+                 least -m {}",
+                self.max_item_size.text,
+                (*min as u64).div_ceil(MIB)
+            ),
+            ShardedStoreError::LimitTooHigh { .. } => {
+                format!("-m {memory} is more than this machine has")
+            }
+            error => error.to_string(),
+        }
     }
 
     fn addresses(&self) -> Result<Vec<Listen>, String> {
@@ -284,7 +316,7 @@ fn octal(text: &str) -> Result<u32, String> {
     }
 }
 
-fn item_size(text: &str) -> Result<u32, String> {
+fn item_size(text: &str) -> Result<ItemSize, String> {
     let (digits, unit) = match text.as_bytes().last() {
         Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
         Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
@@ -295,7 +327,10 @@ fn item_size(text: &str) -> Result<u32, String> {
         .ok()
         .and_then(|size| size.checked_mul(unit));
     match size {
-        Some(size @ ITEM_SIZE_MIN..=ITEM_SIZE_MAX) => Ok(size as u32),
+        Some(size @ ITEM_SIZE_MIN..=ITEM_SIZE_MAX) => Ok(ItemSize {
+            bytes: size as u32,
+            text: text.into(),
+        }),
         _ => Err("the largest item has from 1k to 1024m bytes".into()),
     }
 }
@@ -375,10 +410,14 @@ mod tests {
 
     #[test]
     fn sizes_have_suffixes_and_limits() {
-        assert_eq!(item_size("1m"), Ok(1 << 20));
-        assert_eq!(item_size("2K"), Ok(2 << 10));
-        assert_eq!(item_size("4096"), Ok(4096));
-        assert_eq!(item_size("1024m"), Ok(1 << 30));
+        for (text, bytes) in [
+            ("1m", 1 << 20),
+            ("2K", 2 << 10),
+            ("4096", 4096),
+            ("1024m", 1 << 30),
+        ] {
+            assert_eq!(item_size(text).unwrap().bytes, bytes);
+        }
         for wrong in [
             "",
             "m",
@@ -412,6 +451,21 @@ mod tests {
         assert_eq!(timeout("maxconns_fast,idle_timeout=9"), Ok(Some(9)));
         assert!(timeout("idle_timeout=soon").is_err());
         assert!(timeout("slab_reassign").is_err());
+    }
+
+    #[test]
+    fn memory_is_in_megabytes_in_and_out() {
+        let arguments = parse(&["-m", "3", "-I", "1024k", "--connection-memory", "8"]).unwrap();
+        let cache = arguments.cache().unwrap();
+        assert_eq!(
+            arguments.server(&cache).unwrap().retained_bytes_max,
+            8 << 20
+        );
+        let error = memlet::std::Cache::new(cache).unwrap_err();
+        assert_eq!(
+            arguments.explain(&error),
+            "-m 3 is too low for this item size, -I 1024k: four of the largest items must fit, which takes at least -m 4"
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), String> {
     let cache_options = arguments.cache()?;
     let server_options = arguments.server(&cache_options)?;
-    let cache = Cache::new(cache_options).map_err(|error| error.to_string())?;
+    let cache = Cache::new(cache_options).map_err(|error| arguments.explain(&error))?;
     let server = Server::bind(server_options).map_err(|error| error.to_string())?;
     server
         .drain_on_signals()

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Client, Kind, Request, Server, ServerBuilder, op};
+use common::{Client, Kind, Request, Server, ServerBuilder, op, status};
 use std::io::{ErrorKind, Write};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -312,4 +312,58 @@ fn connections_that_come_and_go_leave_no_memory_behind() {
         third < first + 3 * MIB,
         "resident memory grows from {first} to {third} bytes"
     );
+}
+
+/// Two hundred clients store large values at once, piece by piece in turn: more than the store follows and more than the
+/// connections may keep. Each request is answered, and nobody is hung up on.
+#[test]
+fn uploads_beyond_memory_are_stored_or_refused_and_nobody_is_hung_up_on() {
+    const CLIENTS: usize = 200;
+    const ROUNDS: usize = 2;
+    let kind = Kind::from_environment();
+    let mut builder = ServerBuilder::new(kind).arguments(&["-m", "16", "-t", "1"]);
+    if kind == Kind::Memlet {
+        builder = builder.arguments(&["--connection-memory", "4"]);
+    }
+    let server = builder.start();
+    server.probe();
+    let before = server.resident_bytes();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    let (mut stored, mut refused) = (0, 0);
+    let mut most = 0;
+    for round in 0..ROUNDS {
+        let requests: Vec<Vec<u8>> = (0..CLIENTS)
+            .map(|number| {
+                let value = vec![number as u8; 500_000];
+                Request::set(format!("{round} {number}"), value).bytes()
+            })
+            .collect();
+        let pieces = requests[0].len().div_ceil(50_000);
+        for piece in 0..pieces {
+            for (client, request) in clients.iter_mut().zip(&requests) {
+                client.send_bytes(request.chunks(50_000).nth(piece).unwrap_or_default());
+            }
+            most = most.max(server.resident_bytes());
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            match client.receive().status() {
+                0 => stored += 1,
+                status::OUT_OF_MEMORY => refused += 1,
+                status => panic!("{status:#x} for client {number} in round {round}"),
+            }
+            client.expect_alive();
+        }
+    }
+    let grown = most.saturating_sub(before);
+    println!(
+        "{kind:?}: {CLIENTS} clients upload 500 kB each, {ROUNDS} times: {stored} stored, {refused} refused, {} KiB of memory",
+        grown / 1024
+    );
+    assert!(stored >= 4 * ROUNDS, "{stored} stored");
+    // The store, what the connections may keep, and the buffers of the thread and of the allocator.
+    assert!(
+        kind == Kind::Memcached || grown < (16 + 4 + 8) * MIB,
+        "{grown} bytes"
+    );
+    server.probe();
 }
