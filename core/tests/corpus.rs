@@ -43,6 +43,7 @@ macro_rules! targets {
 
 targets! {
     engine "../fuzz/targets/engine.rs"
+    feeds "../fuzz/targets/feeds.rs"
     packet "../fuzz/targets/packet.rs"
     store "../fuzz/targets/store.rs"
     stream "../fuzz/targets/stream.rs"
