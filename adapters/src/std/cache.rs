@@ -2,16 +2,25 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use memlet_core::connection::ConnectionOptions;
 use memlet_core::engine::{Credentials, Engine, EngineSettings};
 
+use super::handler::{self, CacheHandler, CacheSession};
 use super::process::{CacheHost, Process};
+use super::producer::Feeds;
 use super::sharded::ShardedStoreError;
-use super::{Figures, Service, ShardedStore, Users};
+use super::{Figures, Service, ShardedStore, Task, Users};
 
 /// What a request and its answer have beside an item's bytes, rounded up.
 const PACKET_OVERHEAD: u32 = 1024;
+
+/// DCP connections at a time, unless told otherwise.
+const FEEDS_MAX: usize = 16;
+
+/// The least bytes that keep the last changes, unless told otherwise.
+const CHANGE_LOG_MIN: usize = 1 << 20;
 
 /// How a [`Cache`] is set up. The default is memcached's: 64 MiB, items of up to 1 MiB, no login.
 #[derive(Clone, Debug)]
@@ -28,6 +37,13 @@ pub struct CacheOptions {
     pub users: Option<Users>,
     /// What `stat settings` shows as verbosity, until a client sets another.
     pub verbosity: u32,
+    /// The most DCP connections at a time, each with a thread of its own; 0 for none, and OPEN is an unknown command.
+    pub feeds_max: usize,
+    /// Bytes that keep the last changes for DCP connections. None: a 64th of the memory, at least 1 MiB, once the first
+    /// of them opens.
+    pub change_log: Option<usize>,
+    /// How long the peer of a DCP connection may take nothing of what is sent.
+    pub feed_timeout: Duration,
 }
 
 impl Default for CacheOptions {
@@ -38,6 +54,9 @@ impl Default for CacheOptions {
             engine: EngineSettings::default(),
             users: None,
             verbosity: 0,
+            feeds_max: FEEDS_MAX,
+            change_log: None,
+            feed_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -57,6 +76,17 @@ impl CacheOptions {
 
 /// memcached's commands for a [`Server`](super::Server): all threads work on one cache.
 ///
+/// # Beyond memcached
+/// A client that sends OPEN (DCP, formerly UPR) as a consumer is told all items and every change from then on, evictions
+/// included: a vbucket is a shard of the store, a seqno is counted under the shard's lock, and an item's CAS is that of
+/// the change which stored it. memcached answers that it does not know the command, and so does this cache if
+/// [`feeds_max`](CacheOptions::feeds_max) is 0 or the request is malformed. `stat replication` shows who follows. With
+/// users, feeds are for those who have logged in.
+///
+/// What a follower is guaranteed: once it has come to the highest seqno it holds the items that the cache holds. A
+/// follower that is slower than the changes, for longer than [`change_log`](CacheOptions::change_log) lasts, is told so
+/// (STREAM_END with the reason 4) and has to start anew.
+///
 /// ```
 /// use memlet::std::{Cache, CacheOptions, Listen, Server, ServerOptions};
 ///
@@ -75,6 +105,7 @@ impl CacheOptions {
 #[derive(Debug)]
 pub struct Cache {
     store: ShardedStore,
+    feeds: Arc<Feeds>,
     settings: EngineSettings,
     login: Login,
     verbosity: u32,
@@ -87,12 +118,26 @@ impl Cache {
     /// # Errors
     /// [`ShardedStoreError`] if the memory limit does not suit the item size.
     pub fn new(options: CacheOptions) -> Result<Cache, ShardedStoreError> {
+        let store = ShardedStore::new(
+            options.memory_limit,
+            options.engine.item_size_max,
+            options.large_pages,
+        )?;
+        let change_log = options
+            .change_log
+            .unwrap_or((options.memory_limit / 64).max(CHANGE_LOG_MIN));
+        if options.change_log.is_some() {
+            store.log_changes(change_log);
+        }
+        let feeds = Feeds::new(
+            store.clone(),
+            options.feeds_max,
+            change_log,
+            options.feed_timeout,
+        );
         Ok(Cache {
-            store: ShardedStore::new(
-                options.memory_limit,
-                options.engine.item_size_max,
-                options.large_pages,
-            )?,
+            store,
+            feeds: Arc::new(feeds),
             settings: options.engine,
             login: Login(options.users.map(Arc::new)),
             verbosity: options.verbosity,
@@ -108,18 +153,24 @@ impl Cache {
 }
 
 impl Service for Cache {
-    type Handler = Engine<ShardedStore, CacheHost, Login>;
+    type Handler = CacheHandler;
 
     fn handler(&self, thread: usize, figures: &Arc<Figures>) -> Self::Handler {
         let process = self
             .process
             .get_or_init(|| Arc::new(Process::new(Arc::clone(figures), self.verbosity)));
         let host = CacheHost::new(Arc::clone(process), thread);
-        Engine::with(self.store.clone(), self.settings, host, self.login.clone())
+        let engine = Engine::with(self.store.clone(), self.settings, host, self.login.clone());
+        CacheHandler::new(engine, Arc::clone(&self.feeds))
+    }
+
+    fn take(&self, session: &mut CacheSession) -> Option<Task> {
+        handler::task(&self.feeds, session)
     }
 
     #[inline]
-    fn publish(&self, thread: usize, engine: &mut Self::Handler) {
+    fn publish(&self, thread: usize, handler: &mut Self::Handler) {
+        let engine = handler.engine();
         engine.host().process().publish(thread, engine.statistics());
     }
 }

@@ -205,6 +205,16 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
         &mut self.stream
     }
 
+    /// What the handler keeps for the connection.
+    pub(super) fn session_mut(&mut self) -> &mut H::Session {
+        self.machine.session_mut()
+    }
+
+    /// The stream, and what was read from it and not handled.
+    pub(super) fn into_parts(self) -> (S, Vec<u8>) {
+        (self.stream, self.input)
+    }
+
     /// Notes that there may be something to read, and whether the peer is said to have closed.
     pub(super) fn handle_readable(&mut self, ended: bool) {
         self.readable = true;

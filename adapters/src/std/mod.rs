@@ -56,25 +56,32 @@
 //! `closed` with the reason (debug). Requests are not logged.
 
 mod cache;
+mod changes;
 mod clock;
 mod connect;
 mod connection;
 mod figures;
+mod handler;
 mod memory;
 mod net;
 mod options;
 mod pool;
 mod process;
+mod producer;
+mod replication;
 mod serve;
 mod server;
 mod service;
 mod sharded;
+mod taken;
 mod users;
 mod worker;
 
 pub use cache::{Cache, CacheOptions, Login};
+pub use changes::ChangeLog;
 pub use connect::{ConnectOptions, StdClient, Transport, connect, connect_unix};
 pub use figures::Figures;
+pub use handler::{CacheHandler, CacheSession};
 pub use memory::ShardMemory;
 pub use net::Listen;
 pub use options::ServerOptions;
@@ -84,4 +91,5 @@ pub use serve::{ServeError, serve};
 pub use server::{Server, ServerError, ServerHandle};
 pub use service::Service;
 pub use sharded::{ShardedStore, ShardedStoreError};
+pub use taken::{TakenConnection, Task};
 pub use users::{Users, UsersError};

@@ -174,6 +174,13 @@ impl Stream {
         }
     }
 
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => registry.deregister(stream),
+            Stream::Unix(stream) => registry.deregister(stream),
+        }
+    }
+
     /// Tells the peer that nothing more will come, while its own words can still arrive.
     pub(super) fn finish(&self) -> io::Result<()> {
         match self {

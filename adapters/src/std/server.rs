@@ -224,7 +224,7 @@ impl Server {
             let mut threads = Vec::new();
             for (number, poll) in polls.into_iter().enumerate() {
                 let (figures, inbox) = (Arc::clone(&self.figures), Arc::clone(&inboxes[number]));
-                let serve = move || Worker::new(number, service, figures, inbox, poll).run();
+                let serve = move || Worker::new(number, service, figures, inbox, poll, scope).run();
                 threads.push(
                     thread::Builder::new()
                         .name(format!("memlet-{number}"))

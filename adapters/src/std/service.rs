@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use memlet_core::handler::Handler;
 
-use super::Figures;
+use super::{Figures, Task};
 
 /// Makes the handlers of a server, one for each thread that serves connections.
 ///
@@ -15,6 +15,17 @@ pub trait Service: Sync {
 
     /// Makes the handler of thread number `thread`, within that thread.
     fn handler(&self, thread: usize, figures: &Arc<Figures>) -> Self::Handler;
+
+    /// Takes a connection that its handler has ended ([`Outcome::Close`]), in order to go on with it otherwise.
+    ///
+    /// It is asked for once all answers have been sent, and instead of hanging up. The task runs in a thread of its own,
+    /// and the server does not stop before it has returned. None: there is nothing to go on with.
+    ///
+    /// [`Outcome::Close`]: memlet_core::handler::Outcome::Close
+    fn take(&self, session: &mut <Self::Handler as Handler>::Session) -> Option<Task> {
+        let _ = session;
+        None
+    }
 
     /// Called before answers are sent, so that whoever has read one finds it counted by every thread.
     fn publish(&self, thread: usize, handler: &mut Self::Handler) {

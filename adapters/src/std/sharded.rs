@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::changes::{ChangeLog, Wakers};
 use super::memory::ShardMemory;
 use memlet_core::store::{Key, MEMORY_LEN_MIN, Seed, Shards, Store, StoreOptions};
 
@@ -30,12 +31,13 @@ pub struct ShardedStore {
     shards: Arc<[Shard]>,
     seed: Seed,
     large_pages: bool,
+    wakers: Arc<Wakers>,
 }
 
 /// Locks on different cache lines, so that threads which work on different shards leave each other alone.
 #[repr(align(128))]
 struct Shard {
-    store: Mutex<Store<ShardMemory>>,
+    store: Mutex<Store<ShardMemory, ChangeLog>>,
     len: usize,
 }
 
@@ -130,13 +132,15 @@ impl ShardedStore {
             seed,
             ..StoreOptions::default()
         };
+        let wakers = Arc::<Wakers>::default();
         let mut shards = Vec::with_capacity(count);
         for number in 0..count {
             // The remainder goes to the first shards, byte by byte, so that the sum is the limit.
             let len = limit / count + usize::from(number < limit % count);
             let memory = ShardMemory::new(len, large_pages)
                 .map_err(|_| ShardedStoreError::LimitTooHigh { limit })?;
-            let store = Store::new(memory, options)
+            let log = ChangeLog::new(history()?, Arc::clone(&wakers));
+            let store = Store::with_observer(memory, options, log)
                 .map_err(|_| ShardedStoreError::LimitTooHigh { limit })?;
             shards.push(Shard {
                 store: Mutex::new(store),
@@ -147,6 +151,7 @@ impl ShardedStore {
             shards: shards.into(),
             seed,
             large_pages,
+            wakers,
         })
     }
 
@@ -162,6 +167,31 @@ impl ShardedStore {
         self.shards.iter().map(|shard| shard.len).sum()
     }
 
+    /// Calls `f` with a shard, counted from 0; none if there are not so many.
+    pub(super) fn with_shard<R>(
+        &self,
+        number: usize,
+        f: impl FnOnce(&mut Store<ShardMemory, ChangeLog>) -> R,
+    ) -> Option<R> {
+        self.shards
+            .get(number)
+            .map(|shard| f(&mut self.lock(shard)))
+    }
+
+    /// Those who sleep until something changes.
+    pub(super) fn wakers(&self) -> &Wakers {
+        &self.wakers
+    }
+
+    /// Begins to log the changes of all shards, `len` bytes of them together, unless that was done before.
+    pub(super) fn log_changes(&self, len: usize) {
+        for shard in &*self.shards {
+            let mut store = self.lock(shard);
+            let number = store.last_change();
+            store.observer_mut().begin(len / self.shards.len(), number);
+        }
+    }
+
     /// The shard for keys of this hash.
     #[inline]
     fn shard(&self, hash: u64) -> &Shard {
@@ -170,7 +200,7 @@ impl ShardedStore {
     }
 
     #[inline]
-    fn lock<'a>(&self, shard: &'a Shard) -> MutexGuard<'a, Store<ShardMemory>> {
+    fn lock<'a>(&self, shard: &'a Shard) -> MutexGuard<'a, Store<ShardMemory, ChangeLog>> {
         shard.store.lock().unwrap_or_else(|poisoned| {
             // Somebody panicked in the middle of a change, so what the shard holds cannot be trusted. It is a cache:
             // it starts again, empty.
@@ -180,9 +210,12 @@ impl ShardedStore {
                 seed: self.seed,
                 ..StoreOptions::default()
             };
+            // Another history: who follows must not take what comes now for what continues the old one.
+            let history = history().unwrap_or_else(|_| store.observer().history().wrapping_add(1));
+            let log = ChangeLog::new(history, Arc::clone(&self.wakers));
             if let Some(empty) = ShardMemory::new(shard.len, self.large_pages)
                 .ok()
-                .and_then(|memory| Store::new(memory, options).ok())
+                .and_then(|memory| Store::with_observer(memory, options, log).ok())
             {
                 *store = empty;
             }
@@ -191,22 +224,37 @@ impl ShardedStore {
     }
 }
 
+/// A name for the history of a shard's changes: random, and not 0, which stands for none.
+fn history() -> Result<u64, ShardedStoreError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| ShardedStoreError::NoRandomness)?;
+    Ok(u64::from_ne_bytes(bytes).max(1))
+}
+
 impl Shards for ShardedStore {
     type Memory = ShardMemory;
-    type Observer = ();
+    type Observer = ChangeLog;
 
     #[inline]
-    fn with<R>(&mut self, key: &[u8], f: impl FnOnce(&mut Store<ShardMemory>, Key<'_>) -> R) -> R {
+    fn with<R>(
+        &mut self,
+        key: &[u8],
+        f: impl FnOnce(&mut Store<ShardMemory, ChangeLog>, Key<'_>) -> R,
+    ) -> R {
         let key = Key::new(key, &self.seed);
         f(&mut self.lock(self.shard(key.hash())), key)
     }
 
     #[inline]
-    fn with_hash<R>(&mut self, key_hash: u64, f: impl FnOnce(&mut Store<ShardMemory>) -> R) -> R {
+    fn with_hash<R>(
+        &mut self,
+        key_hash: u64,
+        f: impl FnOnce(&mut Store<ShardMemory, ChangeLog>) -> R,
+    ) -> R {
         f(&mut self.lock(self.shard(key_hash)))
     }
 
-    fn for_each(&mut self, mut f: impl FnMut(&mut Store<ShardMemory>)) {
+    fn for_each(&mut self, mut f: impl FnMut(&mut Store<ShardMemory, ChangeLog>)) {
         for shard in &*self.shards {
             f(&mut self.lock(shard));
         }

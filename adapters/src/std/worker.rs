@@ -1,8 +1,10 @@
 //! A thread that serves connections.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
@@ -10,11 +12,11 @@ use memlet_core::connection::CloseReason;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::connection::{Buffers, Closed, Connection, Context, Turn};
 use super::net::Stream;
-use super::{Figures, Service};
+use super::{Figures, Service, TakenConnection};
 
 /// Readiness events taken from the system at once.
 const EVENTS: usize = 1024;
@@ -106,12 +108,14 @@ struct Unsent {
 }
 
 /// A thread that serves connections.
-pub(super) struct Worker<'a, V: Service> {
+pub(super) struct Worker<'scope, 'env, V: Service> {
     thread: usize,
-    service: &'a V,
+    service: &'scope V,
     figures: Arc<Figures>,
     inbox: Arc<Inbox>,
     poll: Poll,
+    /// Where connections that are taken get threads.
+    scope: &'scope Scope<'scope, 'env>,
     handler: V::Handler,
     buffers: Buffers,
     connections: Slab<Entry<V>>,
@@ -135,14 +139,15 @@ pub(super) struct Worker<'a, V: Service> {
     drain_until: Option<Instant>,
 }
 
-impl<'a, V: Service> Worker<'a, V> {
+impl<'scope, 'env, V: Service> Worker<'scope, 'env, V> {
     pub(super) fn new(
         thread: usize,
-        service: &'a V,
+        service: &'scope V,
         figures: Arc<Figures>,
         inbox: Arc<Inbox>,
         poll: Poll,
-    ) -> Worker<'a, V> {
+        scope: &'scope Scope<'scope, 'env>,
+    ) -> Worker<'scope, 'env, V> {
         let now = figures.clock.now();
         let options = &figures.options;
         let share = options.retained_bytes_max / options.threads.max(1);
@@ -157,6 +162,7 @@ impl<'a, V: Service> Worker<'a, V> {
             handler: service.handler(thread, &figures),
             inbox,
             poll,
+            scope,
             buffers: Buffers::new(),
             connections: Slab::new(),
             unsent: Vec::with_capacity(GROUP),
@@ -355,10 +361,42 @@ impl<'a, V: Service> Worker<'a, V> {
                     return self.close(key, &Closed::Transport(error));
                 }
             }
+            Turn::Closed(Closed::Protocol(CloseReason::Requested)) => return self.end(key),
             Turn::Closed(closed) => return self.hang_up(key, &closed),
         }
         if self.retained > self.retained_max {
             self.make_room();
+        }
+    }
+
+    /// Ends a connection as its handler wants it, unless the service goes on with it.
+    fn end(&mut self, key: usize) {
+        let Some(entry) = self.connections.get_mut(key) else {
+            return;
+        };
+        let Some(task) = self.service.take(entry.connection.session_mut()) else {
+            return self.hang_up(key, &Closed::Protocol(CloseReason::Requested));
+        };
+        let Some(mut entry) = self.connections.try_remove(key) else {
+            return;
+        };
+        debug!(thread = self.thread, connection = key, "taken");
+        self.retained -= entry.retained;
+        entry.connection.abandon(&mut self.handler);
+        let (mut stream, input) = entry.connection.into_parts();
+        let deregistered = stream.deregister(self.poll.registry());
+        let figures = Arc::clone(&self.figures);
+        let run = move || {
+            let taken = TakenConnection::new(stream, input, Arc::clone(&figures));
+            // A task's fault ends its connection and no other.
+            let _ = catch_unwind(AssertUnwindSafe(|| task(taken)));
+            figures.current.fetch_sub(1, Ordering::Relaxed);
+        };
+        let thread = thread::Builder::new().name("memlet-taken".into());
+        let spawned = deregistered.and_then(|()| thread.spawn_scoped(self.scope, run).map(|_| ()));
+        if let Err(error) = spawned {
+            warn!(%error, "connection lost");
+            self.figures.current.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -55,7 +55,9 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn new(first: &'a [u8], second: &'a [u8]) -> Self {
+    /// A string in two pieces, either of which may be empty.
+    #[must_use]
+    pub fn new(first: &'a [u8], second: &'a [u8]) -> Self {
         Value { first, second }
     }
 

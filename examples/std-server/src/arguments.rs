@@ -91,6 +91,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "seconds")]
     idle_timeout: Option<u32>,
 
+    /// Connections that may follow the changes (DCP, UPR) at the same time; 0 for none
+    #[arg(long, value_name = "num", default_value_t = 16)]
+    feeds_max: u16,
+
+    /// Memory for the last changes, in megabytes, so that followers may fall behind; a 64th of -m unless given, and only
+    /// once somebody follows
+    #[arg(long, value_name = "num", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    change_log: Option<u64>,
+
     /// memcached's extended options with commas between; known: idle_timeout=SECONDS, maxconns_fast
     #[arg(short = 'o', long, value_name = "options", value_delimiter = ',')]
     extended: Vec<String>,
@@ -195,6 +204,14 @@ impl Arguments {
         options.engine.item_size_max = self.max_item_size.bytes;
         options.engine.flush_enabled = !self.disable_flush_all;
         options.verbosity = self.verbose.into();
+        options.feeds_max = self.feeds_max.into();
+        options.change_log = match self.change_log {
+            None => None,
+            Some(mib) => Some(
+                usize::try_from(mib * MIB)
+                    .map_err(|_| "--change-log is more than this machine can address")?,
+            ),
+        };
         if self.enable_sasl {
             let path = self.auth_file.as_ref().ok_or(
                 "-S needs --auth-file <file>: a text file with a line user:password for each user, readable by the server",

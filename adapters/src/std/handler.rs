@@ -1,0 +1,147 @@
+//! The cache's commands, and beside them those that make a connection a feed.
+
+use std::sync::Arc;
+
+use memlet_core::dcp::{Body, Message};
+use memlet_core::engine::{Engine, Session};
+use memlet_core::handler::{Admission, Handler, Outcome, Reply, ValueStart};
+use memlet_core::wire::{Header, Opcode, Request, Status};
+
+use super::cache::Login;
+use super::process::CacheHost;
+use super::producer::{Feed, Feeds, judge_open};
+use super::{ShardedStore, Task, replication};
+
+/// The group of statistics about feeds.
+const GROUP: &[u8] = b"replication";
+
+/// The engine of one thread, which hands connections that become feeds over.
+#[derive(Debug)]
+pub struct CacheHandler {
+    engine: Engine<ShardedStore, CacheHost, Login>,
+    feeds: Arc<Feeds>,
+}
+
+/// What is kept for one connection.
+#[derive(Debug, Default)]
+pub struct CacheSession {
+    engine: Session,
+    feed: Option<Feed>,
+}
+
+impl CacheHandler {
+    pub(super) fn new(
+        engine: Engine<ShardedStore, CacheHost, Login>,
+        feeds: Arc<Feeds>,
+    ) -> CacheHandler {
+        CacheHandler { engine, feeds }
+    }
+
+    /// The engine that executes the commands.
+    #[must_use]
+    pub fn engine(&self) -> &Engine<ShardedStore, CacheHost, Login> {
+        &self.engine
+    }
+
+    /// Makes the connection a feed, if that is what an OPEN asks for; one that is malformed is an unknown command.
+    #[cold]
+    fn open(
+        &self,
+        session: &mut CacheSession,
+        request: &Request<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Option<Outcome> {
+        let packet = request.to_packet().ok()?;
+        let Ok(Message {
+            body: Body::Open(open),
+            ..
+        }) = Message::parse(&packet)
+        else {
+            return None;
+        };
+        let status = judge_open(&open);
+        if status != Status::SUCCESS {
+            return Some(reply.error(status).into());
+        }
+        session.feed = Some(Feed {
+            name: String::from_utf8_lossy(open.name).into_owned(),
+            flags: open.flags,
+            opaque: request.opaque,
+        });
+        // The feed answers.
+        Some(Outcome::Close)
+    }
+}
+
+/// What goes on with a connection that has ended as far as the handler is concerned.
+pub(super) fn task(feeds: &Arc<Feeds>, session: &mut CacheSession) -> Option<Task> {
+    let feed = session.feed.take()?;
+    let feeds = Arc::clone(feeds);
+    Some(Box::new(move |connection| feeds.serve(&feed, connection)))
+}
+
+impl Handler for CacheHandler {
+    type Session = CacheSession;
+
+    #[inline]
+    fn admit(&self, session: &CacheSession, header: &Header) -> Admission {
+        self.engine.admit(&session.engine, header)
+    }
+
+    #[inline]
+    fn handle(
+        &mut self,
+        session: &mut CacheSession,
+        request: &Request<'_>,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> Outcome {
+        if request.opcode == Opcode::DCP_OPEN
+            && self.feeds.are_enabled()
+            && let Some(outcome) = self.open(session, request, reply)
+        {
+            return outcome;
+        }
+        if request.opcode == Opcode::STAT && request.key == GROUP && self.feeds.are_enabled() {
+            return replication::answer(&replication::rows(&self.feeds), reply);
+        }
+        self.engine.handle(&mut session.engine, request, reply, now)
+    }
+
+    #[inline]
+    fn begin_value(
+        &mut self,
+        session: &mut CacheSession,
+        head: &Request<'_>,
+        value_len: u32,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> ValueStart {
+        self.engine
+            .begin_value(&mut session.engine, head, value_len, reply, now)
+    }
+
+    #[inline]
+    fn handle_value(&mut self, session: &mut CacheSession, offset: u32, bytes: &[u8]) {
+        self.engine.handle_value(&mut session.engine, offset, bytes);
+    }
+
+    #[inline]
+    fn finish_value(
+        &mut self,
+        session: &mut CacheSession,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) -> Outcome {
+        self.engine.finish_value(&mut session.engine, reply, now)
+    }
+
+    fn abandon_value(&mut self, session: &mut CacheSession) {
+        self.engine.abandon_value(&mut session.engine);
+    }
+
+    #[inline]
+    fn note_traffic(&mut self, read: u64, written: u64) {
+        self.engine.note_traffic(read, written);
+    }
+}

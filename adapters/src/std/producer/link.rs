@@ -1,0 +1,369 @@
+//! A feed's connection: a thread that sleeps until the peer says something, takes something, or something changes.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use memlet_core::dcp::OpenFlags;
+use memlet_core::wire::{Limits, Opcode, Packet, Parsed, Response, Status};
+use mio::{Events, Interest, Poll, Token, Waker};
+use tracing::{debug, warn};
+
+use super::super::{ShardedStore, TakenConnection};
+use super::dcp::Dcp;
+use super::{Closed, Filled, OUTPUT_LEN, emit};
+
+/// What a consumer may say at once, in bytes; its longest request is much shorter.
+const INPUT_LEN_MAX: usize = 64 << 10;
+
+const LIMITS: Limits = Limits {
+    key_len_max: 250,
+    body_len_max: 16 << 10,
+};
+
+/// What is read at once, in bytes.
+const READ_LEN: usize = 16 << 10;
+
+/// How long a feed that is not woken sleeps.
+const SLEEP: Duration = Duration::from_millis(500);
+
+/// How long changes are gathered after some were sent, so that a slow trickle does not wake the thread for each.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// How long a peer that is told of the end is waited for.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
+
+const STREAM: Token = Token(0);
+const WAKE: Token = Token(1);
+
+/// How a feed starts: with the OPEN of a DCP connection.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Feed {
+    pub(in super::super) name: String,
+    pub(in super::super) flags: OpenFlags,
+    pub(in super::super) opaque: u32,
+}
+
+/// The feeds of a server.
+#[derive(Debug)]
+pub(in super::super) struct Feeds {
+    shards: ShardedStore,
+    /// The most at a time.
+    max: usize,
+    /// Bytes for the log of changes.
+    change_log: usize,
+    /// How long a peer may take nothing.
+    timeout: Duration,
+    open: Mutex<BTreeMap<u64, Open>>,
+    next: AtomicU64,
+}
+
+/// What is shown of a feed.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Open {
+    pub(in super::super) name: String,
+    pub(in super::super) peer: String,
+    pub(in super::super) outstanding: u64,
+    /// Changes that are yet to be sent, at the most.
+    pub(in super::super) behind: u64,
+    pub(in super::super) streams: usize,
+}
+
+impl Feeds {
+    /// Feeds of these shards, at most `max` at a time; `change_log` bytes tell them the last changes.
+    pub(in super::super) fn new(
+        shards: ShardedStore,
+        max: usize,
+        change_log: usize,
+        timeout: Duration,
+    ) -> Feeds {
+        Feeds {
+            shards,
+            max,
+            change_log,
+            timeout,
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The feeds that are open.
+    pub(in super::super) fn open(&self) -> Vec<Open> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Whether there may be any.
+    pub(in super::super) fn are_enabled(&self) -> bool {
+        self.max > 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves a feed until it ends.
+    pub(in super::super) fn serve(&self, feed: &Feed, connection: TakenConnection) {
+        let peer = connection.peer();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let is_admitted = {
+            let mut open = self.lock();
+            let is_admitted = open.len() < self.max;
+            if is_admitted {
+                let shown = Open {
+                    name: feed.name.clone(),
+                    peer: peer.clone(),
+                    outstanding: 0,
+                    behind: 0,
+                    streams: 0,
+                };
+                open.insert(number, shown);
+            }
+            is_admitted
+        };
+        if !is_admitted {
+            warn!(peer, name = feed.name, "feed refused: there are too many");
+        }
+        // Before anything is promised: from now on changes are numbered and kept.
+        self.shards.log_changes(self.change_log);
+        let closed = Link::new(self, number, connection)
+            .map(|mut link| link.serve(feed, is_admitted))
+            .unwrap_or_else(Closed::Transport);
+        self.lock().remove(&number);
+        debug!(peer, name = feed.name, reason = %closed, "feed ended");
+    }
+}
+
+/// A connection at work.
+struct Link<'a> {
+    feeds: &'a Feeds,
+    number: u64,
+    connection: TakenConnection,
+    poll: Poll,
+    /// It is woken as long as this is there.
+    _waker: Arc<Waker>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// Bytes of the output that the socket has taken.
+    sent: usize,
+    readable: bool,
+    writable: bool,
+    /// When the socket last took something, or had nothing to take.
+    taken: Instant,
+}
+
+impl<'a> Link<'a> {
+    fn new(feeds: &'a Feeds, number: u64, mut connection: TakenConnection) -> io::Result<Link<'a>> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        connection.register(
+            poll.registry(),
+            STREAM,
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        feeds.shards.wakers().add(&waker);
+        Ok(Link {
+            feeds,
+            number,
+            connection,
+            poll,
+            _waker: waker,
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            readable: true,
+            writable: true,
+            taken: Instant::now(),
+        })
+    }
+
+    fn serve(&mut self, feed: &Feed, is_admitted: bool) -> Closed {
+        let status = match is_admitted {
+            true => Status::SUCCESS,
+            false => Status::EBUSY,
+        };
+        let answer = Response {
+            opaque: feed.opaque,
+            value: status.text().as_bytes(),
+            ..Response::new(Opcode::DCP_OPEN, status)
+        };
+        emit(&mut self.output, |out| answer.emit(out));
+        if !is_admitted {
+            self.finish();
+            return Closed::Drained;
+        }
+        let mut dcp = Dcp::new(feed.flags, self.connection.now());
+        let closed = match self.run(&mut dcp) {
+            Ok(closed) | Err(closed) => closed,
+        };
+        if let Closed::Drained = closed {
+            dcp.end_all(&mut self.output);
+        }
+        if let Closed::Drained | Closed::Quit | Closed::Malformed(_) = closed {
+            self.finish();
+        }
+        closed
+    }
+
+    fn run(&mut self, dcp: &mut Dcp) -> Result<Closed, Closed> {
+        let mut events = Events::with_capacity(16);
+        let mut has_sent = false;
+        loop {
+            let now = self.connection.now();
+            if self.connection.is_draining() {
+                return Ok(Closed::Drained);
+            }
+            let progressed = self.send()?;
+            self.receive(dcp, now)?;
+            dcp.handle_time(&mut self.output, now)?;
+            let mut filled = Filled::Idle;
+            let has_room = self.output.len() - self.sent < OUTPUT_LEN / 2;
+            if has_room {
+                self.compact();
+                filled = dcp.fill(&self.feeds.shards, &mut self.output, now);
+            }
+            let is_waiting = self.sent < self.output.len();
+            let is_busy = (has_room && filled == Filled::More)
+                || (is_waiting && self.writable)
+                || (self.readable && self.output.len() < OUTPUT_LEN);
+            if is_busy {
+                has_sent |= progressed;
+                continue;
+            }
+            if is_waiting && self.taken.elapsed() > self.feeds.timeout {
+                return Ok(Closed::Stalled);
+            }
+            self.show(dcp);
+            let mut sleep = PAUSE;
+            if !has_sent {
+                self.feeds.shards.wakers().want();
+                // What changed before that is not announced.
+                if has_room && dcp.fill(&self.feeds.shards, &mut self.output, now) == Filled::More
+                    || self.output.len() > self.sent && self.writable
+                {
+                    continue;
+                }
+                sleep = SLEEP;
+            }
+            has_sent = false;
+            self.sleep(&mut events, sleep)?;
+        }
+    }
+
+    fn sleep(&mut self, events: &mut Events, timeout: Duration) -> Result<(), Closed> {
+        match self.poll.poll(events, Some(timeout)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Closed::Transport(error)),
+            Ok(()) => {
+                for event in &*events {
+                    if event.token() == STREAM {
+                        self.readable |= event.is_readable() || event.is_read_closed();
+                        self.writable |= event.is_writable() || event.is_write_closed();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what the socket takes; whether that was something.
+    fn send(&mut self) -> Result<bool, Closed> {
+        let before = self.sent;
+        while self.sent < self.output.len() {
+            match self.connection.write(&self.output[self.sent..]) {
+                Ok(0) => return Err(Closed::Transport(io::ErrorKind::WriteZero.into())),
+                Ok(len) => self.sent += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    break;
+                }
+                Err(error) => return Err(Closed::Transport(error)),
+            }
+        }
+        if self.sent > before || self.sent == self.output.len() {
+            self.taken = Instant::now();
+        }
+        Ok(self.sent > before)
+    }
+
+    /// Forgets what was sent.
+    fn compact(&mut self) {
+        self.output.drain(..self.sent);
+        self.sent = 0;
+        if self.output.capacity() > 4 * OUTPUT_LEN && self.output.is_empty() {
+            // A long item has made it larger.
+            self.output = Vec::new();
+        }
+    }
+
+    /// Takes what the peer has said, unless it does not take its answers.
+    fn receive(&mut self, dcp: &mut Dcp, now: u32) -> Result<(), Closed> {
+        if !self.readable || self.output.len() >= OUTPUT_LEN {
+            return Ok(());
+        }
+        let kept = self.input.len();
+        self.input.resize(kept + READ_LEN, 0);
+        let read = self.connection.read(&mut self.input[kept..]);
+        self.input.truncate(kept + *read.as_ref().unwrap_or(&0));
+        match read {
+            Ok(0) => return Err(Closed::EndOfInput),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(());
+            }
+            Err(error) => return Err(Closed::Transport(error)),
+        }
+        let mut done = 0;
+        loop {
+            match Packet::parse(&self.input[done..], &LIMITS) {
+                Ok(Parsed::Complete { value, consumed }) => {
+                    dcp.handle(&value, &self.feeds.shards, &mut self.output, now)?;
+                    done += consumed;
+                }
+                Ok(Parsed::NeedMore { .. }) => break,
+                Err(error) => return Err(Closed::Malformed(error.to_string())),
+            }
+        }
+        self.input.drain(..done);
+        if self.input.len() > INPUT_LEN_MAX {
+            return Err(Closed::Malformed("a request is too long".into()));
+        }
+        Ok(())
+    }
+
+    /// Lets others see how far it is.
+    fn show(&self, dcp: &Dcp) {
+        let mut behind = 0;
+        let mut streams = 0;
+        for (vbucket, position) in dcp.positions() {
+            let last = self
+                .feeds
+                .shards
+                .with_shard(vbucket.into(), |store| store.last_change());
+            behind += last.unwrap_or(0).saturating_sub(position);
+            streams += 1;
+        }
+        if let Some(open) = self.feeds.lock().get_mut(&self.number) {
+            open.outstanding = dcp.outstanding();
+            open.behind = behind;
+            open.streams = streams;
+        }
+    }
+
+    /// Sends what is left, for as long as that may take.
+    fn finish(&mut self) {
+        let until = Instant::now() + DRAIN_MAX;
+        let mut events = Events::with_capacity(16);
+        while self.sent < self.output.len() && Instant::now() < until {
+            let is_sent = self.writable && self.send().is_err();
+            let has_failed = self.sleep(&mut events, DRAIN_MAX / 20).is_err();
+            if is_sent || has_failed {
+                return;
+            }
+        }
+    }
+}
