@@ -192,6 +192,9 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
         if !is_whole && self.staged > 0 {
             return Ok(Stage::OutputFull);
         }
+        if !is_whole {
+            self.make_room(head_len - request.value.len());
+        }
         let output = self
             .output
             .as_mut()

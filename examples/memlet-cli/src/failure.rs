@@ -3,7 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
+use memlet::client;
 use memlet::load::LoadError;
+use memlet_core::wire::Status;
 
 /// Why a command failed. The texts are for the one who typed it.
 #[derive(Debug)]
@@ -59,6 +61,26 @@ impl From<LoadError> for Failure {
             LoadError::Options(_) => Self::Usage(error.to_string()),
             LoadError::Parse(_) | LoadError::Mismatch { .. } => Self::Server(error.to_string()),
             _ => Self::Connection(error.to_string()),
+        }
+    }
+}
+
+impl From<client::Error<io::Error>> for Failure {
+    fn from(error: client::Error<io::Error>) -> Self {
+        let text = error.to_string();
+        match error {
+            client::Error::Request(_) => Self::Usage(text),
+            client::Error::Transport(_) if error.is_timeout() => {
+                Self::Connection("the server did not answer in time".into())
+            }
+            client::Error::Transport(_) => Self::Connection(text),
+            client::Error::Reply(_) if error.is_closed() => Self::Connection(text),
+            _ => match error.status() {
+                Some(Status::KEY_ENOENT | Status::KEY_EEXISTS | Status::NOT_STORED) => {
+                    Self::NotFound(Some(text))
+                }
+                _ => Self::Server(text),
+            },
         }
     }
 }

@@ -1,7 +1,8 @@
-//! `memlet`: explains packets, finds the server of a key, and loads a server, from the command line.
+//! `memlet`: memcached servers, their items, and what goes over their connections, from the command line.
 
 mod arguments;
 mod command;
+mod connection;
 mod failure;
 mod input;
 mod output;
@@ -9,17 +10,11 @@ mod progress;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::Arguments;
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::take();
-    let outcome = match &arguments.command {
-        Command::Bench(arguments) => command::bench::run(arguments),
-        Command::Decode(arguments) => command::decode::run(arguments),
-        Command::Locate(arguments) => command::locate::run(arguments),
-    };
-    match outcome {
+    match Arguments::take().command.run() {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has seen enough.
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use memlet_core::wire::Escaped;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -27,4 +28,9 @@ pub(crate) fn bytes(name: &str, bytes: &[u8]) -> [(String, Value); 2] {
         (name.to_owned(), text),
         (format!("{name}_base64"), base64.into()),
     ]
+}
+
+/// Says on standard error what a command line of several keys has no other way to say of one.
+pub(crate) fn complain(key: &[u8], what: impl std::fmt::Display) {
+    eprintln!("memlet: {}: {what}", Escaped(key));
 }

@@ -1,7 +1,7 @@
 //! `memlet locate`: which server of a pool holds a key.
 
-use std::io::{self, BufRead, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
+use std::io::{self, Write};
 
 use clap::ValueEnum;
 use memlet::std::PoolServer;
@@ -12,7 +12,7 @@ use memlet_core::placement::{
 use memlet_core::wire::Escaped;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{input, output};
 
 /// Tell which server of a pool holds each key
 ///
@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
 
     /// Keys; `-` reads them from standard input, one a line
     #[arg(required = true, value_name = "KEY")]
-    keys: Vec<std::ffi::OsString>,
+    keys: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,27 +70,10 @@ Examples:
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let locate = locator(arguments).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    for key in &arguments.keys {
-        if key != "-" {
-            print(arguments, &locate, key.as_bytes(), &mut out)?;
-            continue;
-        }
-        let mut input = io::stdin().lock();
-        let mut line = Vec::new();
-        while input
-            .read_until(b'\n', &mut line)
-            .map_err(|error| Failure::Usage(format!("standard input: {error}")))?
-            > 0
-        {
-            print(
-                arguments,
-                &locate,
-                line.strip_suffix(b"\n").unwrap_or(&line),
-                &mut out,
-            )?;
-            line.clear();
-        }
-    }
+    input::in_batches(&arguments.keys, |keys| {
+        keys.iter()
+            .try_for_each(|key| print(arguments, &locate, key, &mut out))
+    })?;
     Ok(out.flush()?)
 }
 
