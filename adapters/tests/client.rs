@@ -1,55 +1,10 @@
 //! The blocking client against the server of this crate.
 
-use std::net::SocketAddr;
-use std::thread::{self, JoinHandle};
+mod support;
 
 use memlet::client::{Change, Command, Outcome, Update};
-use memlet::std::{
-    Cache, CacheOptions, ConnectOptions, Listen, Server, ServerError, ServerHandle, ServerOptions,
-    StdClient, connect,
-};
 use memlet_core::wire::Status;
-
-struct Running {
-    address: SocketAddr,
-    handle: ServerHandle,
-    thread: Option<JoinHandle<Result<(), ServerError>>>,
-}
-
-impl Running {
-    fn start() -> Running {
-        let cache_options = CacheOptions::default();
-        let mut options = ServerOptions::default();
-        options.threads = 1;
-        options.listen = vec![Listen::Tcp(([127, 0, 0, 1], 0).into())];
-        options.connection = cache_options.connection();
-        let cache = Cache::new(cache_options).unwrap();
-        let server = Server::bind(options).unwrap();
-        let Listen::Tcp(address) = server.addresses()[0] else {
-            panic!("no TCP address");
-        };
-        let handle = server.handle();
-        let thread = thread::spawn(move || server.run(&cache));
-        Running {
-            address,
-            handle,
-            thread: Some(thread),
-        }
-    }
-
-    fn client(&self) -> StdClient {
-        connect(self.address, &ConnectOptions::default()).unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.drain();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
+use support::Running;
 
 #[test]
 fn every_command_does_what_it_says() {
