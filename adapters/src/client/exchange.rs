@@ -302,8 +302,7 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
             let wanted = self.end.saturating_add(self.missing.max(1));
             if wanted > len {
                 // What the server announces is believed only as far as it is borne out.
-                let likely = len.saturating_mul(2).max(INPUT_LEN_MIN);
-                self.input.grow(wanted.min(likely));
+                self.input.grow(len.saturating_mul(2).max(INPUT_LEN_MIN));
             }
         }
         self.input.as_mut().get_mut(self.end..).unwrap_or_default()
@@ -345,6 +344,11 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
                 false => self.machine.handle_input_head(input)?,
             };
             match received {
+                Received::NeedMore { .. } if self.machine.value_remaining() > 0 => {
+                    // Of a value that is skipped any part is welcome.
+                    self.missing = 1;
+                    return Ok(None);
+                }
                 Received::NeedMore { missing } => {
                     let needed = missing.saturating_add(input.len() as u64);
                     if needed <= self.input.len_max() as u64 {

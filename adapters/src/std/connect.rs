@@ -106,10 +106,9 @@ impl Transport {
     pub fn unix(path: impl AsRef<Path>, options: &ConnectOptions) -> io::Result<Transport> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         let address = SockAddr::unix(path)?;
-        match options.connect_timeout {
-            Some(timeout) => socket.connect_timeout(&address, timeout)?,
-            None => socket.connect(&address)?,
-        }
+        // A unix socket connects at once, or waits for a place in the listener's queue as long as it would for a write.
+        socket.set_write_timeout(options.connect_timeout)?;
+        socket.connect(&address).map_err(timed_out)?;
         socket.set_read_timeout(options.read_timeout)?;
         socket.set_write_timeout(options.write_timeout)?;
         let stream = UnixStream::from(std::os::fd::OwnedFd::from(socket));
