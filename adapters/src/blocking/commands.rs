@@ -229,8 +229,8 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
 
     /// Sets how much the server logs.
     ///
-    /// # Errors
-    /// [`Status::UNKNOWN_COMMAND`] from memcached, which has no such command in the binary protocol.
+    /// memcached has no such command in the binary protocol, and waits for the body of an unknown one twice: from it there
+    /// is no answer until the client's time is over.
     pub fn verbosity(&mut self, level: u32) -> Outcome<(), S> {
         self.store(&Command::verbosity(level)).map(|_| ())
     }
