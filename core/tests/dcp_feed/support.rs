@@ -227,6 +227,7 @@ impl Peer {
                     assert!(progress.written > 0 && *room <= output.len(), "no progress");
                     None
                 }
+                DcpNext::Ready => panic!("only settling stops before an event"),
                 DcpNext::Failed(failure) => Some(Some(*failure)),
             };
             if let Some(end) = outcome {

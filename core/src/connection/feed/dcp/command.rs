@@ -1,6 +1,7 @@
 //! What a consumer asks for: each command writes one packet, or those of OPEN, to the front of the output it is given.
 
-use super::consumer::{Core, NOOP, NOOP_INTERVAL, Phase, WINDOW};
+use super::answers::{NOOP, NOOP_INTERVAL, WINDOW};
+use super::consumer::{Core, Phase};
 use super::ledger::Asked;
 use super::stream::{find, find_or_free};
 use super::{DcpCommandError, DcpConsumer, DcpPosition, DcpStream, DcpStreamState};

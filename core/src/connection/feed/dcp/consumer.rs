@@ -1,14 +1,15 @@
 //! What arrives, and what is answered to it.
 
+use super::answers::{NOOP, NOOP_INTERVAL, WINDOW};
 use super::flow::Flow;
-use super::ledger::{Asked, Ledger};
+use super::ledger::Ledger;
 use super::stream::find;
 use super::{
-    DcpEvent, DcpFailure, DcpNext, DcpOptions, DcpProgress, DcpSetting, DcpSkipReason,
-    DcpStatistics, DcpStream, DcpStreamState, DcpTaking,
+    DcpEvent, DcpFailure, DcpNext, DcpOptions, DcpProgress, DcpSkipReason, DcpStatistics,
+    DcpStream, DcpTaking,
 };
 use crate::counters::Tally;
-use crate::dcp::{Body, BufferAck, Message, OsoFlags, Reply, ReplyBody, SnapshotFlags};
+use crate::dcp::{Body, BufferAck, Message, OsoFlags, Reply, SnapshotFlags};
 use crate::wire::{EmitError, HEADER_LEN, Header, Opcode, Packet, ParseErrorKind, Parsed, Status};
 
 /// Bytes that must be free in the output for [`DcpConsumer::poll`] to do anything: an answer and an acknowledgement.
@@ -54,9 +55,9 @@ pub(super) struct Core<T> {
     /// Since when the last call and those before it have only waited for input.
     waiting_since: Option<u32>,
     /// Whether the producer has accepted to show that it lives.
-    has_noop: bool,
+    pub(super) has_noop: bool,
     /// Whether a stream has been opened, which starts the signs of life.
-    has_streamed: bool,
+    pub(super) has_streamed: bool,
     pub(super) tally: T,
 }
 
@@ -69,7 +70,7 @@ struct Skip {
 }
 
 /// What to do after a step.
-enum Step<'i> {
+pub(super) enum Step<'i> {
     /// Look at what follows.
     Continue,
     /// End this call.
@@ -88,9 +89,21 @@ struct Run<'i, 'o> {
     consumed: usize,
     output: &'o mut [u8],
     written: usize,
+    /// Whether to stop before what may be an event.
+    is_settling: bool,
 }
 
-impl<'i> Run<'i, '_> {
+impl<'i, 'o> Run<'i, 'o> {
+    fn new(input: &'i [u8], output: &'o mut [u8], is_settling: bool) -> Run<'i, 'o> {
+        Run {
+            input,
+            consumed: 0,
+            output,
+            written: 0,
+            is_settling,
+        }
+    }
+
     fn rest(&self) -> &'i [u8] {
         self.input.get(self.consumed..).unwrap_or_default()
     }
@@ -150,7 +163,27 @@ impl<S: AsRef<[DcpStream]> + AsMut<[DcpStream]>, T: Tally> DcpConsumer<S, T> {
     ///
     /// Events and answers do not depend on how the input was cut into pieces.
     pub fn poll<'i>(&mut self, input: &'i [u8], output: &mut [u8], now: u32) -> DcpProgress<'i> {
-        self.core.poll(self.streams.as_mut(), input, output, now)
+        let mut run = Run::new(input, output, false);
+        self.core.poll(self.streams.as_mut(), &mut run, now)
+    }
+
+    /// [`DcpConsumer::poll`] up to the next event and not further: [`DcpNext::Ready`] says that there is one, or the reason
+    /// for which the feed ends, and the next `poll` with the same input gives it. For callers that have to look at
+    /// themselves again, as for more input, before they can hand out an event that borrows from them.
+    pub fn settle(&mut self, input: &[u8], output: &mut [u8], now: u32) -> DcpProgress<'static> {
+        let mut run = Run::new(input, output, true);
+        let progress = self.core.poll(self.streams.as_mut(), &mut run, now);
+        DcpProgress {
+            consumed: progress.consumed,
+            written: progress.written,
+            counted: 0,
+            next: match progress.next {
+                DcpNext::Read { missing } => DcpNext::Read { missing },
+                DcpNext::Write { room } => DcpNext::Write { room },
+                DcpNext::Failed(failure) => DcpNext::Failed(failure),
+                DcpNext::Event(_) | DcpNext::Ready => DcpNext::Ready,
+            },
+        }
     }
 
     /// At most `counted` bytes of events are done with ([`DcpTaking::WhenTold`]); what [`DcpProgress::counted`] said.
@@ -234,22 +267,15 @@ impl<T: Tally> Core<T> {
     fn poll<'i>(
         &mut self,
         streams: &mut [DcpStream],
-        input: &'i [u8],
-        output: &mut [u8],
+        run: &mut Run<'i, '_>,
         now: u32,
     ) -> DcpProgress<'i> {
-        let has_more = input.len() > self.unconsumed;
+        let has_more = run.input.len() > self.unconsumed;
         if self.options.taking == DcpTaking::WhenPolled {
             self.flow.take(u64::MAX);
         }
-        let mut run = Run {
-            input,
-            consumed: 0,
-            output,
-            written: 0,
-        };
         let (next, counted) = loop {
-            match self.step(streams, &mut run) {
+            match self.step(streams, run) {
                 Step::Continue => {}
                 Step::Next(DcpNext::Failed(failure), counted) => {
                     break (DcpNext::Failed(self.fail(failure)), counted);
@@ -257,7 +283,7 @@ impl<T: Tally> Core<T> {
                 Step::Next(next, counted) => break (next, counted),
             }
         };
-        self.unconsumed = input.len().saturating_sub(run.consumed);
+        self.unconsumed = run.input.len().saturating_sub(run.consumed);
         DcpProgress {
             consumed: run.consumed,
             written: run.written,
@@ -311,7 +337,14 @@ impl<T: Tally> Core<T> {
             return DcpFailure::Framing(error).into();
         }
         if header.packet_len() > self.options.input_capacity.into() {
-            return self.too_long(&header, run);
+            return if run.is_settling {
+                Step::Next(DcpNext::Ready, 0)
+            } else {
+                self.too_long(&header, run)
+            };
+        }
+        if run.is_settling && rest.len() as u64 >= header.packet_len() && !is_silent(&header) {
+            return Step::Next(DcpNext::Ready, 0);
         }
         let packet = match Packet::parse(rest, &self.options.limits) {
             Ok(Parsed::Complete { value, consumed }) => {
@@ -527,202 +560,22 @@ impl<T: Tally> Core<T> {
         *count = count.saturating_add(1);
         Ok(())
     }
-
-    fn handle_reply<'i>(
-        &mut self,
-        streams: &mut [DcpStream],
-        packet: &Packet<'i>,
-        len: u64,
-    ) -> Step<'i> {
-        let Packet { opcode, opaque, .. } = *packet;
-        let answered = match Reply::parse(packet) {
-            Ok(reply) => self.answered(streams, &reply),
-            Err(error) if error.kind == ParseErrorKind::ForeignOpcode => {
-                Err(unexpected(opcode, opaque))
-            }
-            Err(error) => Err(DcpFailure::Message { opcode, error }),
-        };
-        let status = Status(packet.vbucket_or_status);
-        self.tally.received(opcode, status, len, answered.is_err());
-        match answered {
-            Ok(Some(event)) => Step::Next(DcpNext::Event(event), 0),
-            Ok(None) => Step::Continue,
-            Err(failure) => failure.into(),
-        }
-    }
-
-    /// Finds what a reply answers; `None` when that is no event.
-    fn answered<'i>(
-        &mut self,
-        streams: &mut [DcpStream],
-        reply: &Reply<'i>,
-    ) -> Result<Option<DcpEvent<'i>>, DcpFailure> {
-        match reply.opcode {
-            Opcode::DCP_OPEN => self.open_answered(reply).map(Some),
-            Opcode::DCP_CONTROL => self.control_answered(reply),
-            Opcode::DCP_GET_FAILOVER_LOG => self.failover_log_answered(reply).map(Some),
-            Opcode::DCP_ADD_STREAM => self.stream_added(reply).map(Some),
-            Opcode::DCP_STREAM_REQ => self.stream_answered(streams, reply).map(Some),
-            Opcode::DCP_CLOSE_STREAM => self.close_answered(streams, reply).map(Some),
-            Opcode::DCP_BUFFER_ACK | Opcode::DCP_SEQNO_ACKNOWLEDGED => {
-                let Reply { opcode, status, .. } = *reply;
-                let is_refused = status != Status::SUCCESS;
-                Ok(is_refused.then_some(DcpEvent::Refused { opcode, status }))
-            }
-            opcode => Err(unexpected(opcode, reply.opaque)),
-        }
-    }
-
-    fn open_answered<'i>(&mut self, reply: &Reply<'i>) -> Result<DcpEvent<'i>, DcpFailure> {
-        self.ledger
-            .answer(Asked::Open, reply.opcode, reply.opaque)?;
-        if reply.status != Status::SUCCESS {
-            return Err(DcpFailure::OpenRefused(reply.status));
-        }
-        self.phase = Phase::Open;
-        Ok(DcpEvent::Opened)
-    }
-
-    fn control_answered<'i>(
-        &mut self,
-        reply: &Reply<'i>,
-    ) -> Result<Option<DcpEvent<'i>>, DcpFailure> {
-        let Reply { opaque, status, .. } = *reply;
-        let own = self.ledger.answer(Asked::Control, reply.opcode, opaque)?;
-        let is_success = status == Status::SUCCESS;
-        let setting = match own {
-            WINDOW => {
-                if is_success {
-                    self.flow.switch_on();
-                }
-                DcpSetting::Window
-            }
-            NOOP => {
-                self.has_noop = is_success;
-                DcpSetting::Noop
-            }
-            NOOP_INTERVAL => {
-                // The producer's own interval is not known then.
-                self.has_noop &= is_success;
-                DcpSetting::NoopInterval
-            }
-            _ => DcpSetting::Other { opaque },
-        };
-        if is_success && !matches!(setting, DcpSetting::Other { .. }) {
-            return Ok(None);
-        }
-        Ok(Some(DcpEvent::ControlAnswered { setting, status }))
-    }
-
-    fn failover_log_answered<'i>(&mut self, reply: &Reply<'i>) -> Result<DcpEvent<'i>, DcpFailure> {
-        let vbucket = self
-            .ledger
-            .answer(Asked::FailoverLog, reply.opcode, reply.opaque)?;
-        let log = match reply.body {
-            ReplyBody::FailoverLog(log) => log,
-            _ => Default::default(),
-        };
-        Ok(DcpEvent::FailoverLog {
-            vbucket,
-            status: reply.status,
-            log,
-        })
-    }
-
-    fn stream_added<'i>(&mut self, reply: &Reply<'i>) -> Result<DcpEvent<'i>, DcpFailure> {
-        let vbucket = self
-            .ledger
-            .answer(Asked::AddStream, reply.opcode, reply.opaque)?;
-        let opaque = match reply.body {
-            ReplyBody::StreamAdded { opaque } => Some(opaque),
-            _ => None,
-        };
-        Ok(DcpEvent::StreamAdded {
-            vbucket,
-            status: reply.status,
-            opaque,
-        })
-    }
-
-    fn stream_answered<'i>(
-        &mut self,
-        streams: &mut [DcpStream],
-        reply: &Reply<'i>,
-    ) -> Result<DcpEvent<'i>, DcpFailure> {
-        let slot = find(streams, reply.opaque)
-            .filter(|slot| slot.state == DcpStreamState::Requested)
-            .ok_or(unexpected(reply.opcode, reply.opaque))?;
-        let stream = slot.stream();
-        match reply.body {
-            ReplyBody::FailoverLog(log) => {
-                slot.opened(log.newest().map(|entry| entry.vbucket_uuid));
-                self.has_streamed = true;
-                let opened = &mut self.statistics.streams_opened;
-                *opened = opened.saturating_add(1);
-                Ok(DcpEvent::StreamOpened { stream, log })
-            }
-            ReplyBody::Rollback { seqno } => {
-                let asked = slot.position().seqno;
-                slot.ended();
-                if seqno > asked {
-                    return Err(DcpFailure::RollbackAhead {
-                        stream,
-                        asked,
-                        found: seqno,
-                    });
-                }
-                slot.rolled_back(seqno);
-                Ok(DcpEvent::Rollback { stream, seqno })
-            }
-            ReplyBody::Plain { value } => {
-                slot.ended();
-                Ok(DcpEvent::StreamRefused {
-                    stream,
-                    status: reply.status,
-                    text: value,
-                })
-            }
-            // No answer to a stream request is read as one.
-            ReplyBody::StreamAdded { .. } => Err(unexpected(reply.opcode, reply.opaque)),
-        }
-    }
-
-    fn close_answered<'i>(
-        &mut self,
-        streams: &mut [DcpStream],
-        reply: &Reply<'i>,
-    ) -> Result<DcpEvent<'i>, DcpFailure> {
-        let slot = find(streams, reply.opaque)
-            .filter(|slot| slot.is_close_pending)
-            .ok_or(unexpected(reply.opcode, reply.opaque))?;
-        let (stream, status) = (slot.stream(), reply.status);
-        let is_over = matches!(
-            status,
-            Status::SUCCESS | Status::KEY_ENOENT | Status::DCP_STREAM_NOT_FOUND
-        );
-        if slot.close_answered(is_over) {
-            let ended = &mut self.statistics.streams_ended;
-            *ended = ended.saturating_add(1);
-        }
-        Ok(DcpEvent::StreamClosed { stream, status })
-    }
 }
 
-/// What the properties that the options ask for put into their half of the opaque.
-pub(super) const WINDOW: u16 = 1;
-pub(super) const NOOP: u16 = 2;
-pub(super) const NOOP_INTERVAL: u16 = 3;
+/// Whether a packet is none of the caller's business, unless something is wrong with it.
+fn is_silent(header: &Header) -> bool {
+    let is_success = header.vbucket_or_status == Status::SUCCESS.0;
+    match (header.magic.is_request(), header.opcode) {
+        (true, opcode) => opcode == Opcode::DCP_NOOP && !header.magic.is_server_initiated(),
+        (false, Opcode::DCP_BUFFER_ACK | Opcode::DCP_SEQNO_ACKNOWLEDGED) => is_success,
+        (false, Opcode::DCP_CONTROL) => {
+            is_success && matches!(header.opaque as u16, WINDOW | NOOP | NOOP_INTERVAL)
+        }
+        _ => false,
+    }
+}
 
 /// Whether the producer counts a request: every one except NOOP.
 fn is_counted(header: &Header) -> bool {
     !header.magic.is_server_initiated() && header.opcode != Opcode::DCP_NOOP
-}
-
-#[cold]
-fn unexpected(opcode: Opcode, opaque: u32) -> DcpFailure {
-    DcpFailure::UnexpectedReply {
-        opcode,
-        opaque,
-        expected: None,
-    }
 }

@@ -23,6 +23,8 @@ pub struct DcpProgress<'i> {
 pub enum DcpNext<'i> {
     /// Something happened; take it and call again with the rest of the input.
     Event(DcpEvent<'i>),
+    /// What comes next is an event, or ends the feed; only from [`DcpConsumer::settle`](super::DcpConsumer::settle).
+    Ready,
     /// More input: call again when something has arrived.
     Read {
         /// How many bytes must follow the unconsumed ones until there is something to do.

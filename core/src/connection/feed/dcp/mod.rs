@@ -45,6 +45,7 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
+mod answers;
 mod command;
 mod consumer;
 mod error;
