@@ -1,4 +1,4 @@
-//! A client over anything that reads and writes and blocks.
+//! A client over anything that reads and writes and blocks, and the feed of changes: [`TapFeed`].
 //!
 //! [`Client`] speaks to one server over one stream: any type that implements the traits of `embedded-io`, be it a socket
 //! of std (`memlet::std::connect`, with the feature `std`), a UART, or a microcontroller's TCP stack. It writes each
@@ -51,6 +51,8 @@ mod batch;
 mod client;
 mod commands;
 mod couchbase;
+mod tap;
 mod update;
 
 pub use client::Client;
+pub use tap::TapFeed;

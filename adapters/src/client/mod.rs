@@ -8,10 +8,12 @@ mod command;
 mod error;
 mod exchange;
 mod hello;
+mod inbox;
 mod item;
 mod observe;
 mod sasl;
 mod settings;
+mod tap;
 mod update;
 mod window;
 
@@ -26,10 +28,12 @@ pub use item::{Counter, Item, Touched};
 pub use observe::{KeyState, Observed, Persistence};
 pub use sasl::{Mechanisms, SaslAnswer};
 pub use settings::ClientSettings;
+pub use tap::TapError;
 pub use update::{Change, Outcome, Update, UpdateStep};
 pub use window::Answer;
 
 pub(crate) use exchange::{Arrived, Exchange, Stage};
 pub(crate) use observe::ObserveRequest;
+pub(crate) use tap::{TapExchange, TapTurn};
 pub(crate) use update::Attempt;
 pub(crate) use window::Window;

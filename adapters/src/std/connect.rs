@@ -115,6 +115,17 @@ impl Transport {
         Ok(Transport::Unix(stream))
     }
 
+    /// Sets how long to wait for the next bytes from now on; `None` for ever. A feed may be silent for minutes.
+    ///
+    /// # Errors
+    /// What the system says of a time of 0.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.set_read_timeout(timeout),
+            Transport::Unix(stream) => stream.set_read_timeout(timeout),
+        }
+    }
+
     /// A client over it, whose packets are counted by `tally`.
     pub fn client<T: Tally>(self, options: &ConnectOptions, tally: T) -> StdClient<T> {
         Client::with(self, options.client, Vec::new(), Vec::new(), tally)
