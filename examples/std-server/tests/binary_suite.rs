@@ -5,6 +5,7 @@ mod common;
 
 use common::{
     Answer, Client, Kind, Random, Request, Server, ServerBuilder, op, status, store_extras,
+    wait_until,
 };
 use std::thread;
 use std::time::Duration;
@@ -338,10 +339,13 @@ fn cas_guards_a_store() {
 fn touch_and_gat_prolong_and_shorten_a_life() {
     let server = Server::start(&[]);
     let mut client = server.connect();
-    let cas = set(&mut client, "touched", b"t", 17, 1);
-    set(&mut client, "got", b"g", 18, 1);
-    set(&mut client, "gone", b"x", 0, 1);
-    let touched = client.call(Request::touch(op::TOUCH, "touched", 10));
+    let is_missing = |client: &mut Client, key: &str| {
+        client.call(Request::get(key)).status() == status::NOT_FOUND
+    };
+    let cas = set(&mut client, "touched", b"t", 17, 4);
+    set(&mut client, "got", b"g", 18, 4);
+    set(&mut client, "gone", b"x", 0, 4);
+    let touched = client.call(Request::touch(op::TOUCH, "touched", 100));
     assert_eq!(
         (
             touched.status(),
@@ -351,12 +355,14 @@ fn touch_and_gat_prolong_and_shorten_a_life() {
         ),
         (0, 17, &b""[..], cas)
     );
-    let got = client.call(Request::touch(op::GAT, "got", 10));
+    let got = client.call(Request::touch(op::GAT, "got", 100));
     assert_eq!((got.status(), got.flags(), got.value()), (0, 18, &b"g"[..]));
-    thread::sleep(Duration::from_millis(2200));
+    // It was the last to be stored: when its time is over, so is the old one of the others.
+    wait_until("the life of an item is over", || {
+        is_missing(&mut client, "gone")
+    });
     check(&mut client, "touched", 17, b"t");
     check(&mut client, "got", 18, b"g");
-    check_missing(&mut client, "gone");
     assert_eq!(
         client
             .call(Request::touch(op::TOUCH, "touched", 1))
@@ -365,7 +371,9 @@ fn touch_and_gat_prolong_and_shorten_a_life() {
     );
     let key = client.call(Request::touch(op::GATK, "got", 1));
     assert_eq!((key.key(), key.value()), (&b"got"[..], &b"g"[..]));
-    thread::sleep(Duration::from_millis(2200));
+    wait_until("shortened lives are over", || {
+        is_missing(&mut client, "touched") && is_missing(&mut client, "got")
+    });
     check_missing(&mut client, "touched");
     check_missing(&mut client, "got");
     assert_eq!(

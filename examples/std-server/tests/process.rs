@@ -100,7 +100,7 @@ fn signals_let_it_finish_and_end_it_in_order() {
         let address = server.address.clone();
         let (code, log) = server.wait();
         assert_eq!(code, Some(0));
-        assert!(begin.elapsed() < Duration::from_secs(10));
+        assert!(begin.elapsed() < Duration::from_secs(60));
         assert!(
             log.contains("listening") && log.contains(&address) && log.contains("drained"),
             "{log}"

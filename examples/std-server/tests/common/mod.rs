@@ -10,6 +10,9 @@
 // Every test file is a crate of its own and uses only its part of this one.
 #![allow(dead_code, unused_imports)]
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 pub(crate) mod client;
 pub(crate) mod server;
 
@@ -83,6 +86,16 @@ pub(crate) fn counter_extras(delta: u64, initial: u64, expiration: u32) -> Vec<u
     extras.extend_from_slice(&initial.to_be_bytes());
     extras.extend_from_slice(&expiration.to_be_bytes());
     extras
+}
+
+/// Asks again and again until it is so; a machine may be slow, but not for ever.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < client::PATIENCE, "not yet: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A small deterministic generator (splitmix64), so that a run can be repeated from its printed seed.
