@@ -221,16 +221,16 @@ impl<H: Handler> ServerConnection<H> {
             };
             run.reply.begin(header.opcode, header.opaque, cursor);
             let Ok(value_len) = header.value_len() else {
-                return self.refuse(Status::UNKNOWN_COMMAND, CloseReason::Lengths, run);
+                return self.refuse(handler, Status::UNKNOWN_COMMAND, CloseReason::Lengths, run);
             };
             if header.body_len > self.options.limits.body_len_max {
-                return self.refuse(Status::EINVAL, CloseReason::Lengths, run);
+                return self.refuse(handler, Status::EINVAL, CloseReason::Lengths, run);
             }
             if let Admission::Reject(status) = handler.admit(&self.session, &header) {
-                return self.refuse(status, CloseReason::Rejected, run);
+                return self.refuse(handler, status, CloseReason::Rejected, run);
             }
             if header.key_len > self.options.limits.key_len_max {
-                return self.refuse(Status::EINVAL, CloseReason::Lengths, run);
+                return self.refuse(handler, Status::EINVAL, CloseReason::Lengths, run);
             }
             if packet_len(&header) > self.options.stream_from
                 && let Some(step) = self.handle_long(handler, &header, value_len, run)
@@ -246,7 +246,12 @@ impl<H: Handler> ServerConnection<H> {
             };
             match handler.handle(&mut self.session, &request, &mut run.reply, run.now) {
                 Outcome::Done => {}
-                other => match self.handle_outcome(other, HEADER_LEN.wrapping_add(body_len), run) {
+                other => match self.handle_outcome(
+                    handler,
+                    other,
+                    HEADER_LEN.wrapping_add(body_len),
+                    run,
+                ) {
                     Step::Continue => {}
                     wait => return wait,
                 },
@@ -262,6 +267,7 @@ impl<H: Handler> ServerConnection<H> {
     /// Handles any other outcome than that a request is done with; `Continue` says that it is after all.
     fn handle_outcome(
         &mut self,
+        handler: &mut H,
         outcome: Outcome,
         packet_len: usize,
         run: &mut Run<'_, '_>,
@@ -272,7 +278,7 @@ impl<H: Handler> ServerConnection<H> {
                 run.consume(packet_len);
                 self.close(CloseReason::Requested)
             }
-            Outcome::NeedOutput(room) => self.need_output(room, run),
+            Outcome::NeedOutput(room) => self.need_output(handler, room, run),
             Outcome::Again(cursor) => {
                 self.state = State::Partial { cursor };
                 Step::Write(ROOM_MIN.min(self.options.output_capacity))
@@ -284,16 +290,15 @@ impl<H: Handler> ServerConnection<H> {
     ///
     /// A handler that wants more room while it has all there can be is treated alike, lest the connection stall.
     #[cold]
-    fn need_output(&self, room: usize, run: &mut Run<'_, '_>) -> Step {
+    fn need_output(&self, handler: &mut H, room: usize, run: &mut Run<'_, '_>) -> Step {
         match u32::try_from(room) {
             Ok(wanted) if wanted <= self.options.output_capacity && room > run.reply.room() => {
                 Step::Write(wanted)
             }
             _ => {
                 // There is room for an error: no handler is called without.
-                let _ = run
-                    .reply
-                    .error_text(Status::ENOMEM, "Response too large for the server's buffer");
+                let text = "Response too large for the server's buffer";
+                answer_error(handler, Status::ENOMEM, text, run);
                 Step::Continue
             }
         }
@@ -337,7 +342,13 @@ impl<H: Handler> ServerConnection<H> {
         let head_len = packet_len(header).wrapping_sub(value_len);
         if head_len > self.options.input_capacity {
             // Not even the key can be presented.
-            return Some(self.refuse_value(Status::E2BIG, HEADER_LEN, header.body_len, run));
+            return Some(self.refuse_value(
+                handler,
+                Status::E2BIG,
+                HEADER_LEN,
+                header.body_len,
+                run,
+            ));
         }
         let Some(body) = rest.get(HEADER_LEN..head_len as usize) else {
             return Some(Step::Read(head_len.saturating_sub(rest.len() as u32)));
@@ -372,7 +383,7 @@ impl<H: Handler> ServerConnection<H> {
                     run.consume(head_len);
                     self.close(CloseReason::Requested)
                 }
-                ValueStart::NeedOutput(room) => match self.need_output(room, run) {
+                ValueStart::NeedOutput(room) => match self.need_output(handler, room, run) {
                     Step::Continue => self.skip_after(head_len, value_len, run),
                     wait => wait,
                 },
@@ -383,12 +394,13 @@ impl<H: Handler> ServerConnection<H> {
     /// Answers with an error and drops what follows. The room for it has been seen to.
     fn refuse_value(
         &mut self,
+        handler: &mut H,
         status: Status,
         consumed: usize,
         remaining: u32,
         run: &mut Run<'_, '_>,
     ) -> Step {
-        let _ = run.reply.error(status);
+        answer_error(handler, status, status.text(), run);
         self.skip_after(consumed, remaining, run)
     }
 
@@ -425,7 +437,7 @@ impl<H: Handler> ServerConnection<H> {
         run.reply.begin(opcode, opaque, 0);
         let step = match handler.finish_value(&mut self.session, &mut run.reply, run.now) {
             Outcome::Again(_) => Step::Continue,
-            outcome => self.handle_outcome(outcome, 0, run),
+            outcome => self.handle_outcome(handler, outcome, 0, run),
         };
         if let Step::Continue = step {
             self.state = State::Ready;
@@ -463,8 +475,14 @@ impl<H: Handler> ServerConnection<H> {
 
     /// Answers with an error and closes. The room for it has been seen to.
     #[cold]
-    fn refuse(&mut self, status: Status, reason: CloseReason, run: &mut Run<'_, '_>) -> Step {
-        let _ = run.reply.error(status);
+    fn refuse(
+        &mut self,
+        handler: &mut H,
+        status: Status,
+        reason: CloseReason,
+        run: &mut Run<'_, '_>,
+    ) -> Step {
+        answer_error(handler, status, status.text(), run);
         self.close(reason)
     }
 }
@@ -500,4 +518,12 @@ fn request<'a>(header: &Header, body: &'a [u8]) -> Option<Request<'a>> {
         key,
         value,
     })
+}
+
+/// Answers a request in the handler's place. The room for it has been seen to.
+fn answer_error<H: Handler>(handler: &mut H, status: Status, text: &str, run: &mut Run<'_, '_>) {
+    let start = run.reply.written();
+    let _ = run.reply.error_text(status, text);
+    let response_len = run.reply.written().saturating_sub(start);
+    handler.note_refused(run.reply.opcode(), response_len as u64);
 }

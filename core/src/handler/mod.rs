@@ -28,11 +28,13 @@
 //! connection calls it only with at least [`REPLY_ROOM_MIN`] bytes of room, and a handler whose response may be longer
 //! looks at [`Reply::room`] before it acts and returns [`Outcome::NeedOutput`].
 
+mod counted;
 mod reply;
 
+pub use counted::{Counted, CountedSession};
 pub use reply::{NoRoom, REPLY_ROOM_MIN, Reply};
 
-use crate::wire::{Header, Request, Status};
+use crate::wire::{Header, Opcode, Request, Status};
 
 /// Answers requests.
 ///
@@ -132,6 +134,12 @@ pub trait Handler {
     /// Learns how many bytes one run of a connection took and gave, for statistics.
     fn note_traffic(&mut self, read: u64, written: u64) {
         let _ = (read, written);
+    }
+
+    /// Learns that the connection itself has answered a request, with a response of as many bytes: one refused by its
+    /// header, or one whose value or whose answer its buffers cannot hold.
+    fn note_refused(&mut self, opcode: Opcode, response_len: u64) {
+        let _ = (opcode, response_len);
     }
 }
 

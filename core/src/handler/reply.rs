@@ -98,6 +98,12 @@ impl<'a> Reply<'a> {
         self.written
     }
 
+    /// What has been written so far, responses to earlier requests included.
+    #[must_use]
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.output.get(..self.written).unwrap_or_default()
+    }
+
     /// Says that it is done: no extras, key or value. `cas` is the item's new version, 0 when there is none.
     ///
     /// # Errors

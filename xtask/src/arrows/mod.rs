@@ -21,7 +21,7 @@ const CORE: [(&str, &[&str]); 10] = [
     ("text", &["wire"]),
     ("tap", &["wire"]),
     ("dcp", &["wire"]),
-    ("handler", &["wire", "text"]),
+    ("handler", &["wire", "text", "counters"]),
     (
         "connection",
         &["wire", "text", "handler", "counters", "tap", "dcp"],
