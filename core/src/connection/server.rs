@@ -297,8 +297,7 @@ impl<H: Handler> ServerConnection<H> {
             }
             _ => {
                 // There is room for an error: no handler is called without.
-                let text = "Response too large for the server's buffer";
-                answer_error(handler, Status::ENOMEM, text, run);
+                answer_error(handler, Status::ENOMEM, run);
                 Step::Continue
             }
         }
@@ -400,7 +399,7 @@ impl<H: Handler> ServerConnection<H> {
         remaining: u32,
         run: &mut Run<'_, '_>,
     ) -> Step {
-        answer_error(handler, status, status.text(), run);
+        answer_error(handler, status, run);
         self.skip_after(consumed, remaining, run)
     }
 
@@ -482,7 +481,7 @@ impl<H: Handler> ServerConnection<H> {
         reason: CloseReason,
         run: &mut Run<'_, '_>,
     ) -> Step {
-        answer_error(handler, status, status.text(), run);
+        answer_error(handler, status, run);
         self.close(reason)
     }
 }
@@ -520,10 +519,11 @@ fn request<'a>(header: &Header, body: &'a [u8]) -> Option<Request<'a>> {
     })
 }
 
-/// Answers a request in the handler's place. The room for it has been seen to.
-fn answer_error<H: Handler>(handler: &mut H, status: Status, text: &str, run: &mut Run<'_, '_>) {
+/// Answers a request in the handler's place, with the status's own text if there is none. The room has been seen to.
+#[cold]
+fn answer_error<H: Handler>(handler: &mut H, status: Status, run: &mut Run<'_, '_>) {
     let start = run.reply.written();
-    let _ = run.reply.error_text(status, text);
+    let _ = run.reply.error(status);
     let response_len = run.reply.written().saturating_sub(start);
     handler.note_refused(run.reply.opcode(), response_len as u64);
 }
