@@ -297,7 +297,9 @@ impl<H: Handler> ServerConnection<H> {
             }
             _ => {
                 // There is room for an error: no handler is called without.
-                answer_error(handler, Status::ENOMEM, run);
+                let text = "Response too large for the server's buffer";
+                let _ = run.reply.error_text(Status::ENOMEM, text);
+                handler.note_refused(run.reply.opcode(), (HEADER_LEN + text.len()) as u64);
                 Step::Continue
             }
         }

@@ -7,8 +7,9 @@ use crate::wire::{HEADER_LEN, Header, Opcode, Request, Status};
 /// A handler that tells a [`Tally`] of every request and response of another.
 ///
 /// Requests are the tally's `received` (with [`Status::SUCCESS`], because a request has none), responses its `sent`. A
-/// request with several responses counts each. One that is refused by its header alone (a key too long, no login)
-/// counts as `received` and failed with the bytes of that header, whatever arrives of its body.
+/// request with several responses counts each. One that the connection refuses (a key too long, no login, a value that
+/// its buffers cannot hold) counts as `received` and failed, with the bytes of its header or head, whatever arrives of
+/// the rest.
 ///
 /// Without it nothing is counted and nothing is spent:
 ///
@@ -151,6 +152,21 @@ impl<H: Handler, T: Tally> Handler for Counted<H, T> {
         }
         self.count_responses(reply, start);
         begun
+    }
+
+    fn refuse_value(
+        &mut self,
+        head: &Request<'_>,
+        status: Status,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) {
+        let start = reply.written();
+        self.handler.refuse_value(head, status, reply, now);
+        // The value is skipped; nobody takes its bytes, so only those of the head count.
+        self.tally
+            .received(head.opcode, Status::SUCCESS, packet_len(head), true);
+        self.count_responses(reply, start);
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod counted;
 mod delivery;
 mod ending;
 mod handlers;
