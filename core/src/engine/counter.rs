@@ -182,7 +182,8 @@ where
 
 /// Stores a number. Fewer digits are padded with blanks to the old length, which clients see when they get the value.
 ///
-/// Returns the new CAS; `None` when there is no room.
+/// Returns the new CAS; `None` when there is no room. memcached writes a number that is not longer where it lies, so that
+/// it does not count as a new item.
 fn replace<M, O>(
     store: &mut Store<M, O>,
     key: Key<'_>,
@@ -202,9 +203,13 @@ where
     let len = old_len.max(piece.len());
     pad(&mut piece, len);
     if piece.len() == len {
-        return store
+        let cas = store
             .set(SetMode::Set, key, &piece, attributes, 0, now)
-            .ok();
+            .ok()?;
+        if len == old_len {
+            store.uncount_item();
+        }
+        return Some(cas);
     }
     let reservation = store.reserve(key, len_u32(len), attributes, now).ok()?;
     let mut offset = 0;
@@ -215,7 +220,10 @@ where
         piece.clear();
         pad(&mut piece, len.saturating_sub(offset));
     }
-    store.commit(reservation, SetMode::Set, 0, now).ok()
+    let cas = store.commit(reservation, SetMode::Set, 0, now).ok()?;
+    // Only an old value is so long.
+    store.uncount_item();
+    Some(cas)
 }
 
 /// The number that a value starts with, by the rules of `strtoull` and memcached's additions to them.

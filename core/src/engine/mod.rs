@@ -38,13 +38,18 @@
 //! | SASL_LIST_MECHS | drops the login | keeps it | asking is no logging out |
 //! | body of exactly 2^30 bytes | 0x03, then waits for all of it | 0x04, closes | as for longer ones |
 //! | key beyond 16360 bytes | closes without an answer | 0x04, closes | as for shorter ones beyond 250 |
+//! | requests before a bad magic, in one segment | closes; answers not yet sent may be lost | answers them, closes | they were executed |
+//! | item beyond the limit | 0x03 once all of it has arrived | 0x03 as soon as its key has | nobody has to wait |
 //! | VERBOSITY | 0x81 | sets the level that `stat settings` shows, answers success | the protocol has it |
 //! | flush | an item killed by one flush may come back when a later one moves the mark | gone is gone | nobody wants it back |
 //! | APPEND, PREPEND longer than the caller's input buffer | joins them | 0x82, skips the value | only where buffers are smaller than items |
-//! | SET of a long value that pauses until its room is needed, a minute at least or until the whole log has passed by | stores it in the end | 0x82; the old item stays | a silent client must not hold memory |
+//! | SET of a long value that pauses while others need the room | stores it in the end | may answer 0x82; the old item stays | a silent client must not hold memory |
 //! | response longer than the caller's output buffer | sends it | 0x82 | only where buffers are smaller than items |
 //! | VERSION | its version | [`EngineSettings::version`], `1.6.18-memlet` unless set | starts as clients expect |
 //! | `stat`, `stat settings`, `stat items` | 93, 66 and 27 names | those that mean something here, in the same order | no slabs, no LRU threads, no libevent |
+//! | `store_too_large` of `stat` | 0 in this protocol | counts | it is what the name says |
+//! | `get_expired`, `get_flushed` of `stat` | lookups of any command that found an item past its time | left out; `reclaimed` counts each such item once | flash |
+//! | `uptime` of `stat` | begins at 2 seconds | begins at 0 | |
 //! | `stat slabs` | per slab class | `active_slabs` 0 and `total_malloced` | no slabs |
 //! | `stat detail on`, `off`, `dump` | counts by prefix | answers alike, counts nothing: a dump is always empty | memory is bounded |
 //! | SASL mechanisms | what the SASL library offers | PLAIN | |

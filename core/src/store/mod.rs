@@ -183,6 +183,12 @@ impl<M, O> Store<M, O> {
         }
     }
 
+    /// Takes back that the last store counted as a new item: for a change that memcached makes in place.
+    pub(crate) fn uncount_item(&mut self) {
+        let total_items = &mut self.state.counters.total_items;
+        *total_items = total_items.wrapping_sub(1);
+    }
+
     /// The number of the last change: the highest CAS, or that of a removal if an [`Observer`] was told of one since.
     #[must_use]
     pub fn last_change(&self) -> u64 {

@@ -284,6 +284,25 @@ fn what_counts_where_beside_gets_and_stores() {
 }
 
 #[test]
+fn a_number_that_fits_where_the_old_one_lies_is_no_new_item() {
+    let mut cache = Cache::new();
+    cache.set(b"k", b"10");
+    let mut long = vec![b' '; 200];
+    long[0] = b'7';
+    cache.set(b"long", &long);
+    let mut count = |opcode, key: &[u8], delta| {
+        cache.one(&counting(opcode, key, delta, 5, 0, 0));
+        cache.figure("total_items")
+    };
+    let (up, down) = (Opcode::INCREMENT, Opcode::DECREMENT);
+    assert_eq!(count(up, b"k", 1), 2, "of the same length");
+    assert_eq!(count(up, b"k", 1000), 3, "longer");
+    assert_eq!(count(down, b"k", 1000), 3, "shorter, with blanks");
+    assert_eq!(count(up, b"new", 1), 4, "created");
+    assert_eq!(count(up, b"long", 1), 4, "in a long text");
+}
+
+#[test]
 fn traffic_is_counted() {
     let mut cache = Cache::new();
     cache.ask(&noop(1));
