@@ -21,29 +21,62 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     pub fn batch<'c>(
         &mut self,
         commands: impl IntoIterator<Item = Command<'c>>,
-        mut each: impl FnMut(usize, Answer<'_>),
+        each: impl FnMut(usize, Answer<'_>),
     ) -> Outcome<(), S> {
+        let begun = self.begin_batch(commands.into_iter())?;
+        self.finish_batch(begun, each)
+    }
+
+    /// Sends as many commands of a batch as may be unanswered together, and waits for nothing; for those who have
+    /// batches for several servers. [`Client::finish_batch`] has to be the next operation.
+    pub(crate) fn begin_batch<'c, I: Iterator<Item = Command<'c>>>(
+        &mut self,
+        mut commands: I,
+    ) -> Outcome<Begun<'c, I>, S> {
         self.exchange.begin()?;
         if self.exchange.machine().in_flight() > 0 {
             // What is left from before must not take the room of the batch.
             self.noop()?;
         }
-        let mut commands = commands.into_iter();
         let mut next = commands.next();
-        let mut index = 0;
-        while next.is_some() {
-            let first_opaque = self.exchange.machine().next_opaque();
-            let mut window = Window::new(index, first_opaque);
-            let refused = self.stage_window(&mut window, &mut next, &mut commands)?;
+        let mut window = Window::new(0, self.exchange.machine().next_opaque());
+        let refused = match next {
+            Some(_) => self.stage_window(&mut window, &mut next, &mut commands)?,
+            None => None,
+        };
+        Ok(Begun {
+            commands,
+            next,
+            window,
+            refused,
+        })
+    }
+
+    /// Takes the replies to what [`Client::begin_batch`] sent, and does the rest of the batch.
+    pub(crate) fn finish_batch<'c, I: Iterator<Item = Command<'c>>>(
+        &mut self,
+        begun: Begun<'c, I>,
+        mut each: impl FnMut(usize, Answer<'_>),
+    ) -> Outcome<(), S> {
+        let Begun {
+            mut commands,
+            mut next,
+            mut window,
+            mut refused,
+        } = begun;
+        loop {
             self.finish_window(&mut window, &mut each)?;
             // An empty window would be staged again without end.
-            let full = window.is_empty().then_some(RequestError::TableFull);
-            if let Some(error) = refused.or(full) {
+            let is_stuck = window.is_empty() && next.is_some();
+            if let Some(error) = refused.or(is_stuck.then_some(RequestError::TableFull)) {
                 return Err(error.into());
             }
-            index = window.end();
+            if next.is_none() {
+                return Ok(());
+            }
+            window = Window::new(window.end(), self.exchange.machine().next_opaque());
+            refused = self.stage_window(&mut window, &mut next, &mut commands)?;
         }
-        Ok(())
     }
 
     /// Stages commands as long as they may be in flight together. What is wrong with the one after that, if it is for
@@ -212,6 +245,16 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
             None => Ok(deleted),
         }
     }
+}
+
+/// A batch of which the first part has been sent.
+pub(crate) struct Begun<'c, I> {
+    commands: I,
+    /// The first command that has not been sent.
+    next: Option<Command<'c>>,
+    window: Window,
+    /// Why `next` can never be sent.
+    refused: Option<RequestError>,
 }
 
 /// The error that an answer is, if it is no miss.

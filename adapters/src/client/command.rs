@@ -276,6 +276,12 @@ impl<'a> Command<'a> {
         self.opcode
     }
 
+    /// The key that it is about; empty if it is about none.
+    #[cfg(feature = "std")]
+    pub(crate) const fn key_bytes(&self) -> &'a [u8] {
+        self.key
+    }
+
     /// What follows the key.
     pub(crate) const fn value_bytes(&self) -> &'a [u8] {
         self.value

@@ -85,7 +85,10 @@ pub use handler::{CacheHandler, CacheSession};
 pub use memory::ShardMemory;
 pub use net::Listen;
 pub use options::ServerOptions;
-pub use pool::{PoolServer, PoolServerError};
+pub use pool::{
+    ClientLogin, ClusterClient, ClusterError, ClusterOptions, ConnectionPool, Distribution,
+    FailurePolicy, PartFailure, Placement, PoolOptions, PoolServer, PoolServerError, PooledClient,
+};
 pub use process::CacheHost;
 pub use serve::{ServeError, serve};
 pub use server::{Server, ServerError, ServerHandle};

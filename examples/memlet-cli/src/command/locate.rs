@@ -4,11 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use memlet::std::PoolServer;
-use memlet_core::placement::{
-    Ketama, KeyHash, Md5, OneAtATime, PlacementError, Point, Server, jump, jump_key,
-    unweighted_points, weighted_points,
-};
+use memlet::std::{Distribution, Placement, PoolServer};
 use memlet_core::wire::Escaped;
 
 use crate::failure::Failure;
@@ -68,55 +64,34 @@ Examples:
   cut -f1 keys.tsv | memlet locate --servers cache1,cache2 - | cut -f1 | sort | uniq -c";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let locate = locator(arguments).map_err(|error| Failure::Usage(error.to_string()))?;
+    let placement = Placement::new(&arguments.servers, arguments.distribution())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     input::in_batches(&arguments.keys, |keys| {
         keys.iter()
-            .try_for_each(|key| print(arguments, &locate, key, &mut out))
+            .try_for_each(|key| print(arguments, &placement, key, &mut out))
     })?;
     Ok(out.flush()?)
 }
 
-/// Finds the index of a key's server.
-type Locator = Box<dyn Fn(&[u8]) -> usize>;
-
-fn locator(arguments: &Arguments) -> Result<Locator, PlacementError> {
-    let servers: Vec<Server<'_>> = arguments.servers.iter().map(PoolServer::placed).collect();
-    let has_weights = servers.iter().any(|server| server.weight > 1);
-    if arguments.jump {
-        let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
-        return Ok(Box::new(move |key| jump(jump_key(key), count) as usize));
+impl Arguments {
+    fn distribution(&self) -> Distribution {
+        match self.hash {
+            _ if self.jump => Distribution::Jump,
+            _ if self.weighted => Distribution::KetamaWeighted,
+            Hash::Md5 => Distribution::KetamaMd5,
+            Hash::Default => Distribution::Ketama,
+        }
     }
-    match (
-        arguments.weighted || has_weights,
-        arguments.weighted || arguments.hash == Hash::Md5,
-    ) {
-        (true, true) => weighted::<Md5>(&servers),
-        (true, false) => weighted::<OneAtATime>(&servers),
-        (false, true) => unweighted::<Md5>(&servers),
-        (false, false) => unweighted::<OneAtATime>(&servers),
-    }
-}
-
-fn weighted<H: KeyHash + 'static>(servers: &[Server<'_>]) -> Result<Locator, PlacementError> {
-    let points = vec![Point::default(); weighted_points(servers)];
-    let ring = Ketama::<_, H>::weighted_with_hash(servers, points)?;
-    Ok(Box::new(move |key| ring.locate(key)))
-}
-
-fn unweighted<H: KeyHash + 'static>(servers: &[Server<'_>]) -> Result<Locator, PlacementError> {
-    let points = vec![Point::default(); unweighted_points(servers.len())];
-    let ring = Ketama::<_, H>::with_hash(servers, points)?;
-    Ok(Box::new(move |key| ring.locate(key)))
 }
 
 fn print(
     arguments: &Arguments,
-    locate: &Locator,
+    placement: &Placement,
     key: &[u8],
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let index = locate(key);
+    let index = placement.locate(key);
     let Some(server) = arguments.servers.get(index) else {
         return Err(Failure::Usage(format!(
             "no server for key {}",
