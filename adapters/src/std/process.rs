@@ -97,10 +97,10 @@ impl CacheHost {
 }
 
 impl Host for CacheHost {
-    fn totals(&self, own: &Statistics) -> Statistics {
+    fn totals(&self, own: &Statistics) -> Option<Statistics> {
         let mut sum = self.process.sum(self.thread, own);
         sum.subtract(&lock(&self.process.baseline).statistics);
-        sum
+        Some(sum)
     }
 
     fn reset(&mut self, own: &mut Statistics) {

@@ -2,7 +2,7 @@
 
 use super::{CloseReason, ConnectionOptions, Next, Progress};
 use crate::handler::{Admission, Handler, Outcome, REPLY_ROOM_MIN, Reply, ValueStart};
-use crate::wire::{HEADER_LEN, Header, Magic, Opcode, Request, Status};
+use crate::wire::{HEADER_LEN, Header, Limits, Magic, Opcode, Request, Status};
 
 /// What a client of the text protocol is told. The text protocol has its place here once it is spoken.
 const TEXT_REFUSED: &[u8] = b"ERROR only the memcached binary protocol is spoken here\r\n";
@@ -215,12 +215,15 @@ impl<H: Handler> ServerConnection<H> {
             if run.reply.room() < REPLY_ROOM_MIN {
                 return Step::Write(ROOM_MIN);
             }
-            let header = match Header::from_bytes(bytes) {
-                Ok(header) if header.magic == Magic::CLIENT_REQUEST => header,
-                _ => return self.close(CloseReason::Magic),
+            let &[magic, ..] = bytes;
+            if Magic(magic) != Magic::CLIENT_REQUEST {
+                return self.close(CloseReason::Magic);
+            }
+            let Ok(header) = Header::from_bytes(bytes) else {
+                return self.close(CloseReason::Magic);
             };
             run.reply.begin(header.opcode, header.opaque, cursor);
-            let Ok(value_len) = header.value_len() else {
+            let Some(value_len) = header.value_len_within(&Limits::NONE) else {
                 return self.refuse(handler, Status::UNKNOWN_COMMAND, CloseReason::Lengths, run);
             };
             if header.body_len > self.options.limits.body_len_max {

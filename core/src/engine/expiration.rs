@@ -4,7 +4,8 @@
 const RELATIVE_MAX: u32 = 60 * 60 * 24 * 30;
 
 /// The unix second from which on something is over; 0 for never. One in the past stays in the past.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn absolute(expiration: u32, now: u32) -> u32 {
     match expiration {
         0 => 0,

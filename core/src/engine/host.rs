@@ -7,9 +7,11 @@ use super::Statistics;
 /// Everything has a default that suits a device with one engine. A server with one engine a thread implements
 /// [`totals`](Host::totals) and [`reset`](Host::reset), so that `stat` answers for all of them on any connection.
 pub trait Host {
-    /// What all engines of the process have counted since the last reset; `own` is what the asking one has.
-    fn totals(&self, own: &Statistics) -> Statistics {
-        *own
+    /// What all engines of the process have counted since the last reset; `own` is what the asking one has. `None` means
+    /// just that.
+    fn totals(&self, own: &Statistics) -> Option<Statistics> {
+        let _ = own;
+        None
     }
 
     /// Starts counting anew in all engines; `own` are the counters of the one that was asked to.

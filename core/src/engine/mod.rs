@@ -256,7 +256,7 @@ fn fits(header: &Header) -> bool {
         Opcode::VERBOSITY => header.opcode.shape(Dialect::Couchbase),
         opcode => opcode.shape(Dialect::Memcached),
     };
-    shape.is_none_or(|shape| header.check_shape(&shape).is_ok())
+    shape.is_none_or(|shape| header.fits(&shape))
 }
 
 /// The answer to extras whose length does not fit the command. Admission has seen to it that there are none.

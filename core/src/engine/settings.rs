@@ -31,6 +31,8 @@ impl Default for EngineSettings {
 ///
 /// What 32 bits cannot say is the largest number they can.
 #[must_use]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub fn item_len(key_len: usize, flags: u32, value_len: u32) -> u32 {
     const HEADER_AND_CAS: u32 = 56;
     const NUL_AND_LINE_END: u32 = 3;

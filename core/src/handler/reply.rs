@@ -224,7 +224,7 @@ impl<'a> Reply<'a> {
             .ok_or(no_room)?;
         let (extras_space, rest) = body.split_at_mut_checked(extras.len()).ok_or(no_room)?;
         let (key_space, value_space) = rest.split_at_mut_checked(key.len()).ok_or(no_room)?;
-        *head = header.to_bytes().map_err(|_| no_room)?;
+        header.write(head);
         fill(extras_space, extras);
         fill(key_space, key);
         // Not beyond the output, which has been found long enough.

@@ -118,6 +118,8 @@ impl<'a> Key<'a> {
     ///
     /// Any bytes are a key here; one that is empty or longer than [`KEY_LEN_MAX`] is never found and cannot be stored.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn new(bytes: &'a [u8], seed: &Seed) -> Self {
         Key {
             bytes,

@@ -165,6 +165,8 @@ impl<M, O> Store<M, O> {
     pub fn statistics(&self) -> StoreStatistics {
         let state = &self.state;
         let counters = &state.counters;
+        let free_bytes = u64::from(state.small.free()) + u64::from(state.main.free());
+        let reservations = state.reservations.count() as u64;
         StoreStatistics {
             curr_items: u64::from(state.index.items),
             total_items: counters.total_items,
@@ -178,8 +180,8 @@ impl<M, O> Store<M, O> {
             memory_bytes: u64::from(state.memory_len),
             index_bytes: u64::from(state.index.len()),
             dead_bytes: u64::from(state.small.dead) + u64::from(state.main.dead),
-            free_bytes: u64::from(state.small.free()) + u64::from(state.main.free()),
-            reservations: state.reservations.count() as u64,
+            free_bytes,
+            reservations,
         }
     }
 

@@ -135,7 +135,7 @@ impl Header {
 
     /// Writes a header whose lengths fit its form; in whole words, as what follows reads them in such.
     #[inline(always)]
-    pub(super) fn write(&self, out: &mut [u8; HEADER_LEN]) {
+    pub(crate) fn write(&self, out: &mut [u8; HEADER_LEN]) {
         let two_and_three = if self.magic.is_flex() {
             u16::from(self.framing_extras_len) << 8 | self.key_len & 0xff
         } else {

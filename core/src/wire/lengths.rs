@@ -66,7 +66,7 @@ impl Header {
 
     /// [`Header::check`] without the reason.
     #[inline(always)]
-    pub(super) fn value_len_within(&self, limits: &Limits) -> Option<u32> {
+    pub(crate) fn value_len_within(&self, limits: &Limits) -> Option<u32> {
         let value_len = self.body_len.checked_sub(self.parts_len())?;
         let within = self.body_len <= limits.body_len_max && self.key_len <= limits.key_len_max;
         within.then_some(value_len)
@@ -117,16 +117,26 @@ impl Header {
     #[inline]
     pub fn check_shape(&self, shape: &Shape) -> Result<(), ParseError> {
         let value_len = self.value_len()?;
-        if shape.allows_extras_len(self.extras_len)
-            && shape.key.allows(self.key_len != 0)
-            && shape.value.allows(value_len != 0)
-        {
+        if self.has_shape(value_len, shape) {
             return Ok(());
         }
         Err(self.explain_shape(value_len, shape))
     }
 
-    /// The first rule that [`Header::check_shape`] found broken; apart from it, to keep the common way short.
+    /// What [`Header::check_shape`] says, without a reason.
+    #[inline]
+    pub(crate) fn fits(&self, shape: &Shape) -> bool {
+        self.value_len_within(&Limits::NONE)
+            .is_some_and(|value_len| self.has_shape(value_len, shape))
+    }
+
+    #[inline(always)]
+    fn has_shape(&self, value_len: u32, shape: &Shape) -> bool {
+        shape.allows_extras_len(self.extras_len)
+            && shape.key.allows(self.key_len != 0)
+            && shape.value.allows(value_len != 0)
+    }
+
     #[cold]
     fn explain_shape(&self, value_len: u32, shape: &Shape) -> ParseError {
         let key_len = u32::from(self.key_len);

@@ -29,7 +29,8 @@ impl Presence {
 /// The parts that a request of one opcode may have (memcached binary protocol: request shapes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
-    extras: u64,
+    /// In two words, as small processors shift only those.
+    extras: [u32; 2],
     /// Whether it takes a key.
     pub key: Presence,
     /// Whether it takes a value.
@@ -38,27 +39,34 @@ pub struct Shape {
 
 impl Shape {
     const fn new(extras_lens: &[u8], key: Presence, value: Presence) -> Shape {
-        let mut extras = 0;
+        let mut extras = 0_u64;
         let mut rest = extras_lens;
         while let [len, behind @ ..] = rest {
             extras |= 1 << *len;
             rest = behind;
         }
-        Shape { extras, key, value }
+        Shape {
+            extras: [extras as u32, (extras >> 32) as u32],
+            key,
+            value,
+        }
     }
 
     /// Whether the opcode takes extras of this length in bytes.
     #[inline]
     #[must_use]
     pub const fn allows_extras_len(&self, len: u8) -> bool {
-        len < 64 && self.extras >> len & 1 == 1
+        let [low, high] = self.extras;
+        let word = if len < 32 { low } else { high };
+        len < 64 && word >> (len % 32) & 1 == 1
     }
 
     /// The lengths in bytes that the opcode's extras may have, as a set of bits; bit 0 stands for length 0.
     #[inline]
     #[must_use]
     pub const fn extras_len_bits(&self) -> u64 {
-        self.extras
+        let [low, high] = self.extras;
+        (high as u64) << 32 | low as u64
     }
 
     /// The lengths in bytes that the opcode's extras may have, in rising order.

@@ -355,11 +355,11 @@ struct Process {
 }
 
 impl Host for Process {
-    fn totals(&self, own: &Statistics) -> Statistics {
+    fn totals(&self, own: &Statistics) -> Option<Statistics> {
         let mut sum = *own;
         sum.add(&self.others);
         sum.subtract(&self.baseline);
-        sum
+        Some(sum)
     }
 
     fn reset(&mut self, own: &mut Statistics) {

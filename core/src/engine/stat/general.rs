@@ -10,6 +10,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     pub(super) fn write_general(&mut self, writer: &mut Writer<'_, '_>, now: u32) {
         let store = self.store_statistics();
         let totals = self.host.totals(&self.statistics);
+        let totals = totals.as_ref().unwrap_or(&self.statistics);
         let host = self.host.figures();
         let settings = self.host.settings();
         send! {
