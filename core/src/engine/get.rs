@@ -2,7 +2,7 @@
 
 use super::{Credentials, Engine, Host, Statistics};
 use crate::handler::{Outcome, Reply};
-use crate::store::{Item, Shards};
+use crate::store::{Item, Shards, Value};
 use crate::wire::{Opcode, Request, Status};
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
@@ -18,8 +18,9 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         let echo = if with_key { request.key } else { &[] };
         let statistics = &mut self.statistics;
         let found = self.shards.with(request.key, |store, key| {
-            let item = store.get(key, now)?;
-            Some(send_item(&item, echo, reply))
+            let item = &store.get(key, now);
+            item.as_ref()
+                .map(|item| send_item(item, item.value, echo, reply))
         });
         // What does not fit the output is asked for again, and counted then.
         match found {
@@ -39,12 +40,17 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     }
 }
 
-/// Answers with an item: flags, perhaps the key, and the value.
+/// Answers with an item: flags, perhaps the key, and its value or none.
 #[inline]
-pub(super) fn send_item(item: &Item<'_>, echo: &[u8], reply: &mut Reply<'_>) -> Outcome {
+pub(super) fn send_item(
+    item: &Item<'_>,
+    value: Value<'_>,
+    echo: &[u8],
+    reply: &mut Reply<'_>,
+) -> Outcome {
     let flags = item.flags.to_be_bytes();
     let write_value = |space: &mut [u8]| {
-        item.value.copy_to(space);
+        value.copy_to(space);
     };
     reply
         .send_filled(
@@ -52,7 +58,7 @@ pub(super) fn send_item(item: &Item<'_>, echo: &[u8], reply: &mut Reply<'_>) -> 
             &flags,
             echo,
             item.cas,
-            item.value.len(),
+            value.len(),
             write_value,
         )
         .into()

@@ -34,11 +34,15 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             if needed > reply.room() {
                 return Some(Outcome::NeedOutput(needed));
             }
-            let mut item = store.touch(key, expiration, now)?;
-            if !with_value {
-                item.value = Value::default();
-            }
-            Some(send_item(&item, echo, reply))
+            let item = &store.touch(key, expiration, now);
+            item.as_ref().map(|item| {
+                let value = if with_value {
+                    item.value
+                } else {
+                    Value::default()
+                };
+                send_item(item, value, echo, reply)
+            })
         });
         let (counter, outcome) = match found {
             Some(outcome) => (&mut self.statistics.touch_hits, outcome),

@@ -14,7 +14,7 @@ use super::error::SetError;
 use super::log::{Log, copy};
 use super::observer::Observer;
 use super::operation::{Operation, Place};
-use super::record::{Entry, Header, Visits};
+use super::record::{Header, Visits};
 
 /// How many records one operation moves to keep them, beside one for each [`MOVES_PER_LEN`] bytes of the value that it
 /// makes room for.
@@ -102,31 +102,30 @@ impl<O: Observer> Operation<'_, O> {
     pub(super) fn advance_tail(&mut self, place: Place) -> bool {
         let log = *self.log(place);
         let at = log.tail;
-        let header = match log.entry(self.memory, at) {
-            None => {
-                self.start_over();
-                return false;
-            }
-            Some(Entry::Filler(len)) => {
-                self.log_mut(place).pop(len);
-                self.log_mut(place).dead = log.dead.saturating_sub(len);
-                return false;
-            }
-            Some(Entry::Record(header)) => header,
+        let Some(header) = log.entry(self.memory, at) else {
+            self.start_over();
+            return false;
         };
+        let len = header.record_len();
+        if header.is_filler() {
+            let log = self.log_mut(place);
+            log.pop(len);
+            log.dead = log.dead.saturating_sub(len);
+            return false;
+        }
         if header.cas == 0 {
             return self.advance_over_reservation(place, &header);
         }
         let hash = self.hash_at(&log, at, &header);
         let Some(slot) = self.state.index.find(self.memory, hash, at) else {
             // Only foreign writes to the memory make a record that is not indexed.
-            self.log_mut(place).pop(header.record_len());
+            self.log_mut(place).pop(len);
             return false;
         };
         if self.is_gone(&header) {
             self.count_reclaimed(&header);
-            self.unlink(slot, header.record_len());
-            self.log_mut(place).pop(header.record_len());
+            self.unlink(slot, len);
+            self.log_mut(place).pop(len);
             return false;
         }
         let record = Tail { header, hash, slot };

@@ -40,7 +40,8 @@ impl Seed {
         for _ in 0..3 {
             state.round();
         }
-        state.0.into_iter().fold(0, |hash, part| hash ^ part)
+        let [a, b, c, d] = state.0;
+        a ^ b ^ c ^ d
     }
 
     /// The same for a key that lies in the store.

@@ -3,7 +3,7 @@
 use super::bytes::{load_u32, store_u32};
 use super::index::{Index, Pair, SLOTS};
 use super::observer::Observer;
-use super::operation::{Found, Operation};
+use super::operation::Operation;
 
 /// How many buckets an operation adds at most to find a free slot; only in an index of very few buckets does an item
 /// need that.
@@ -114,7 +114,9 @@ impl<O: Observer> Operation<'_, O> {
         if let (Some(at), Some(header)) = (at, header) {
             self.count_eviction(at, &header);
             self.state.counters.evicted_index = self.state.counters.evicted_index.wrapping_add(1);
-            self.remove(&Found { slot, at, header });
+            let len = header.record_len();
+            self.unlink(slot, len);
+            self.bury(at, len);
         } else {
             self.unlink(slot, 0);
         }

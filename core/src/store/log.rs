@@ -4,19 +4,19 @@
 
 use super::bytes::{load_u8, move_within, put, slice};
 use super::item::Value;
-use super::record::{Entry, Header, WINDOW_LEN, filler, key_at};
+use super::record::{Header, WINDOW_LEN, filler, key_at};
 
 /// Where a log lies and what it holds. All figures are bytes or positions in the store's memory.
+///
+/// These are six words, the most that a device copies without calling a routine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Log {
     pub(super) start: u32,
     /// One past the last byte; moves when the index grows or shrinks.
     pub(super) end: u32,
-    /// Where the next record goes.
-    pub(super) head: u32,
     /// The oldest record.
     pub(super) tail: u32,
-    /// From tail to head, dead bytes included.
+    /// From tail to head, where the next record goes; dead bytes included.
     pub(super) used: u32,
     /// Fillers among the used.
     pub(super) dead: u32,
@@ -29,7 +29,6 @@ impl Log {
         Log {
             start,
             end,
-            head: start,
             tail: start,
             used: 0,
             dead: 0,
@@ -68,6 +67,11 @@ impl Log {
         }
     }
 
+    /// Where the next record goes.
+    pub(super) fn head(&self) -> u32 {
+        self.after(self.tail, self.used)
+    }
+
     /// Whether the used bytes reach up to the end, so that what follows them is at the start.
     pub(super) fn is_wrapped(&self) -> bool {
         self.used != 0 && self.used >= self.end.saturating_sub(self.tail)
@@ -75,9 +79,8 @@ impl Log {
 
     /// Takes `len` free bytes at the head.
     pub(super) fn push(&mut self, len: u32) -> u32 {
-        let at = self.head;
-        self.head = self.after(at, len);
-        if self.head <= at && len != 0 {
+        let at = self.head();
+        if self.after(at, len) <= at && len != 0 {
             self.lap = self.lap.wrapping_add(1);
         }
         self.used = self.used.saturating_add(len);
@@ -99,16 +102,12 @@ impl Log {
     }
 
     /// What begins at `at`; none if that cannot be, which only happens to memory that somebody else wrote to.
-    pub(super) fn entry(&self, memory: &[u8], at: u32) -> Option<Entry> {
+    pub(super) fn entry(&self, memory: &[u8], at: u32) -> Option<Header> {
         let entry = match memory.get(at as usize..self.end as usize)?.first_chunk() {
             Some(window) => Header::decode(window),
             None => Header::decode(&self.wrapped_window(memory, at)),
         };
-        let len = match entry {
-            Entry::Filler(len) => len,
-            Entry::Record(header) => header.record_len(),
-        };
-        (len <= self.used).then_some(entry)
+        (entry.record_len() <= self.used).then_some(entry)
     }
 
     /// The header of the record at `at`, for the path that every request takes.
@@ -132,10 +131,18 @@ impl Log {
 
     /// The header of the record at `at`.
     pub(super) fn header(&self, memory: &[u8], at: u32) -> Option<Header> {
-        match self.entry(memory, at)? {
-            Entry::Record(header) => Some(header),
-            Entry::Filler(_) => None,
-        }
+        self.entry(memory, at).filter(|entry| !entry.is_filler())
+    }
+
+    /// The key of the record at `at`.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(super) fn key<'m>(&self, memory: &'m [u8], at: u32, header: &Header) -> Value<'m> {
+        self.pieces(
+            memory,
+            self.after(at, header.len()),
+            u32::from(header.key_len),
+        )
     }
 
     /// Whether the record at `at` has this key.
@@ -164,7 +171,8 @@ impl Log {
     }
 
     /// The `len` bytes at `at`, around the end if need be.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn pieces<'m>(&self, memory: &'m [u8], at: u32, len: u32) -> Value<'m> {
         let left = self.end.saturating_sub(at);
         if len <= left {

@@ -273,9 +273,13 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, O: Observer> Store<M, O> {
         let state = &mut self.state;
         state.settle(now);
         let memory = self.memory.as_mut();
-        let found = state.locate(memory, key.bytes(), key.hash())?;
+        // What is found stays in its place, here and elsewhere: a device would call a routine to move it.
+        let Some(found) = &state.locate(memory, key.bytes(), key.hash()) else {
+            return None;
+        };
         if state.is_gone(&found.header, now) {
-            self.operation(now).keep_live(found);
+            self.operation(now)
+                .reclaim(found.slot, found.at, &found.header);
             return None;
         }
         state.count_visit(memory, found.at, &found.header);
@@ -287,7 +291,9 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, O: Observer> Store<M, O> {
 
     /// Finds the item of `key` without counting a visit.
     pub fn peek(&mut self, key: Key<'_>, now: u32) -> Option<Item<'_>> {
-        let found = self.operation(now).find(key)?;
+        let Some(found) = &self.operation(now).find(key) else {
+            return None;
+        };
         Some(
             self.state
                 .item(self.memory.as_ref(), found.at, &found.header),
@@ -299,7 +305,9 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, O: Observer> Store<M, O> {
     pub fn touch(&mut self, key: Key<'_>, expiration: u32, now: u32) -> Option<Item<'_>> {
         let mut operation = self.operation(now);
         operation.touch(key, expiration)?;
-        let found = operation.locate(key)?;
+        let Some(found) = &operation.locate(key) else {
+            return None;
+        };
         Some(
             self.state
                 .item(self.memory.as_ref(), found.at, &found.header),

@@ -120,6 +120,7 @@ impl<O> State<O> {
 
     /// Finds where the slot and the record of a key lie: one of two buckets, and the tags leave few records to look at.
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn search(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<(u32, u32)> {
         let [first, second] = self.index.pair(hash);
         match self.search_bucket(memory, first, key, hash) {
@@ -222,19 +223,22 @@ impl<O: Observer> Operation<'_, O> {
     /// The item of a key, if it lives; what is past its time is removed on the way.
     #[inline]
     pub(super) fn find(&mut self, key: Key<'_>) -> Option<Found> {
-        let found = self.locate(key)?;
-        self.keep_live(found)
+        let state = &*self.state;
+        let (slot, at) = state.search(self.memory, key.bytes(), key.hash())?;
+        let header = state.log_of(at).header_at_once(self.memory, at)?;
+        if self.is_gone(&header) {
+            self.reclaim(slot, at, &header);
+            return None;
+        }
+        Some(Found { slot, at, header })
     }
 
     /// Removes an item that is past its time.
-    #[inline]
-    pub(super) fn keep_live(&mut self, found: Found) -> Option<Found> {
-        if self.is_gone(&found.header) {
-            self.count_reclaimed(&found.header);
-            self.remove(&found);
-            return None;
-        }
-        Some(found)
+    pub(super) fn reclaim(&mut self, slot: u32, at: u32, header: &Header) {
+        self.count_reclaimed(header);
+        let len = header.record_len();
+        self.unlink(slot, len);
+        self.bury(at, len);
     }
 
     /// Whether an item is expired or flushed.
@@ -245,12 +249,8 @@ impl<O: Observer> Operation<'_, O> {
 
     /// The hash of the key of a record.
     pub(super) fn hash_at(&self, log: &Log, at: u32, header: &Header) -> u64 {
-        let key_at = log.after(at, header.len());
-        self.state.options.seed.hash_pieces(log.pieces(
-            self.memory,
-            key_at,
-            u32::from(header.key_len),
-        ))
+        let key = log.key(self.memory, at, header);
+        self.state.options.seed.hash_pieces(key)
     }
 
     /// Takes a record's key out of the index and makes the record a filler.
@@ -299,9 +299,7 @@ impl<O: Observer> Operation<'_, O> {
 
     /// Counts the eviction of the record at `at`, which is still there, and tells of it.
     pub(super) fn count_eviction(&mut self, at: u32, header: &Header) {
-        let log = self.state.log_of(at);
-        let key_at = log.after(at, header.len());
-        let key = log.pieces(self.memory, key_at, u32::from(header.key_len));
+        let key = self.state.log_of(at).key(self.memory, at, header);
         self.state.note(Change::Removed { key });
         let counters = &mut self.state.counters;
         counters.evictions = counters.evictions.wrapping_add(1);

@@ -55,26 +55,19 @@ impl Visits {
     }
 }
 
-/// What the header of an item's record says.
+/// What begins at a place in a log, as far as its first bytes say: an item's record, or a filler.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
+    /// 0 = a filler: bytes that are nobody's.
     pub(super) key_len: u8,
     control: u8,
-    /// The length of the header itself.
+    /// The length of the header itself; 0 for a filler.
     len: u8,
+    /// The length of the value, or of the filler.
     pub(super) value_len: u32,
     pub(super) cas: u64,
     pub(super) flags: u32,
     pub(super) expiration: u32,
-}
-
-/// What begins at a place in a log.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Entry {
-    /// This many bytes are nobody's.
-    Filler(u32),
-    /// A record.
-    Record(Header),
 }
 
 fn cas_code(cas: u64) -> u8 {
@@ -115,13 +108,22 @@ impl Header {
     }
 
     /// Reads what begins with the bytes of `window`.
-    pub(super) fn decode(window: &[u8; WINDOW_LEN]) -> Entry {
-        let [key_len, control, ..] = *window;
-        match key_len {
-            1..=250 => Entry::Record(Header::decode_record(window)),
-            FILLER_ONE => Entry::Filler(1),
-            FILLER_SHORT => Entry::Filler(u32::from(control).max(2)),
-            _ => Entry::Filler(take_u32(window, 1).max(5)),
+    pub(super) fn decode(window: &[u8; WINDOW_LEN]) -> Header {
+        let [first, second, ..] = *window;
+        let value_len = match first {
+            1..=250 => return Header::decode_record(window),
+            FILLER_ONE => 1,
+            FILLER_SHORT => u32::from(second).max(2),
+            _ => take_u32(window, 1).max(5),
+        };
+        Header {
+            key_len: 0,
+            control: 0,
+            len: 0,
+            value_len,
+            cas: 0,
+            flags: 0,
+            expiration: 0,
         }
     }
 
@@ -187,13 +189,18 @@ impl Header {
         u32::from(self.len)
     }
 
+    /// Whether this is no record.
+    pub(super) fn is_filler(&self) -> bool {
+        self.key_len == 0
+    }
+
     /// The length of header and key.
     #[inline]
     pub(super) fn value_at(&self) -> u32 {
         self.len() + u32::from(self.key_len)
     }
 
-    /// The length of the whole record; saturates, and then fits nowhere.
+    /// The length of the whole record or filler; saturates, and then fits nowhere.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn record_len(&self) -> u32 {

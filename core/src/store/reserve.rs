@@ -213,19 +213,19 @@ impl<O: Observer> Operation<'_, O> {
     ) -> Result<u64, SetError> {
         self.committing = Some(reservation.id);
         self.tend_index();
-        let (at, mut header) = self.arrived(reservation)?;
-        // The key must not be borrowed from the memory that is written to.
+        let at = self.arrived(reservation.id)?;
         let log = self.state.log_of(at);
-        let stored = log.pieces(
-            self.memory,
-            log.after(at, header.len()),
-            u32::from(header.key_len),
-        );
+        let Some(mut header) = log.header(self.memory, at) else {
+            return Err(SetError::NotReserved);
+        };
+        // The key must not be borrowed from the memory that is written to.
+        let stored = log.key(self.memory, at, &header);
         let mut key_bytes = KeyBytes::new();
         stored.copy_key_to(&mut key_bytes);
         let key = Key::with_hash(&key_bytes, reservation.key_hash);
-        let old = self.find(key);
-        check_condition(mode, cas, old.as_ref())?;
+        let old = &self.find(key);
+        let old = old.as_ref();
+        check_condition(mode, cas, old)?;
         if mode.is_join() {
             let piece = Piece {
                 mode,
@@ -240,16 +240,17 @@ impl<O: Observer> Operation<'_, O> {
         let slot = match old {
             Some(old) => {
                 header.set_visits(old.header.visits());
-                self.remove(&old);
+                self.remove(old);
                 old.slot
             }
             None => self.free_slot(reservation.key_hash),
         };
         // A growing index may have moved the record.
-        let Ok((at, _)) = self.arrived(reservation) else {
+        let arrived = self.arrived(reservation.id);
+        if arrived.is_err() {
             self.note_removed(key);
-            return Err(SetError::NotReserved);
-        };
+        }
+        let at = arrived?;
         header.cas = new_cas;
         self.state.log_of(at).put_header(self.memory, at, &header);
         self.state.reservations.take(reservation.id);
@@ -257,25 +258,17 @@ impl<O: Observer> Operation<'_, O> {
         Ok(new_cas)
     }
 
-    /// Where the record of a reservation lies, and its header.
-    fn arrived(&mut self, reservation: &Reservation) -> Result<(u32, Header), SetError> {
-        let pending = self
-            .state
-            .reservations
-            .find(reservation.id)
-            .ok_or(SetError::NotReserved)?;
-        let at = pending.at;
-        let header = self.state.log_of(at).header(self.memory, at);
-        header
-            .map(|header| (at, header))
-            .ok_or(SetError::NotReserved)
+    /// Where the record of a reservation lies.
+    fn arrived(&mut self, id: u32) -> Result<u32, SetError> {
+        match self.state.reservations.find(id) {
+            Some(pending) => Ok(pending.at),
+            None => Err(SetError::NotReserved),
+        }
     }
 
     /// Copies the value that arrived in a reservation.
     pub(super) fn copy_arrived(&mut self, id: u32, to_log: &Log, to: u32, len: u32) {
-        let Some(at) = self.state.reservations.find(id).map(|pending| pending.at) else {
-            return;
-        };
+        let Ok(at) = self.arrived(id) else { return };
         let log = *self.state.log_of(at);
         if let Some(header) = log.header(self.memory, at) {
             copy(

@@ -7,8 +7,7 @@ use super::bytes::store_u32;
 use super::index::BUCKET_LEN;
 use super::log::{Log, copy};
 use super::observer::Observer;
-use super::operation::{Found, Operation, Place};
-use super::record::{Entry, Header};
+use super::operation::{Operation, Place};
 
 /// How many records lie in the way of one bucket at most: the shortest has 8 bytes; plus those that are at the tail.
 const STEPS_MAX: u32 = 24;
@@ -22,8 +21,8 @@ struct Stretch {
     first: u32,
     /// How many bytes of the last entry are beyond the end, at the start of the log.
     past: u32,
-    /// The first record from the place on.
-    record: Option<(u32, Header)>,
+    /// Where the first record from the place on begins.
+    record: Option<u32>,
 }
 
 impl<O: Observer> Operation<'_, O> {
@@ -41,14 +40,14 @@ impl<O: Observer> Operation<'_, O> {
         for _ in 0..STEPS_MAX {
             let main = self.state.main;
             if !main.is_wrapped() {
-                if main.head > new_end {
+                if main.head() > new_end {
                     self.pad_main();
                     continue;
                 }
                 self.state.starts.forget(self.memory, new_end, old_end);
                 self.state.main.end = new_end;
-                if main.head == new_end {
-                    self.state.main.head = main.start;
+                if main.head() == new_end {
+                    // It is at the start now.
                     self.state.main.lap = main.lap.wrapping_add(1);
                 }
                 return true;
@@ -63,8 +62,8 @@ impl<O: Observer> Operation<'_, O> {
                 return false;
             };
             match stretch.record {
-                Some((at, header)) => {
-                    if !self.evacuate(at, &header) {
+                Some(at) => {
+                    if !self.evacuate(at) {
                         return false;
                     }
                 }
@@ -81,7 +80,7 @@ impl<O: Observer> Operation<'_, O> {
     /// Fills the main log up to its end, so that it is wrapped and what lies there can be evacuated.
     fn pad_main(&mut self) {
         let main = &mut self.state.main;
-        let left = main.end.saturating_sub(main.head);
+        let left = main.end.saturating_sub(main.head());
         let at = main.push(left);
         main.dead = main.dead.saturating_add(left);
         let main = *main;
@@ -99,8 +98,8 @@ impl<O: Observer> Operation<'_, O> {
                 return false;
             };
             match stretch.record {
-                Some((at, header)) if stretch.past != 0 => {
-                    if !self.evacuate(at, &header) {
+                Some(at) if stretch.past != 0 => {
+                    if !self.evacuate(at) {
                         return false;
                     }
                 }
@@ -128,7 +127,7 @@ impl<O: Observer> Operation<'_, O> {
             return;
         }
         if main.is_wrapped() {
-            self.state.main.head = main.end;
+            // The head goes from the start back to where the end was.
             self.state.main.lap = main.lap.wrapping_sub(1);
         }
         self.state.main.end = new_end;
@@ -144,14 +143,13 @@ impl<O: Observer> Operation<'_, O> {
         };
         for _ in 0..ENTRIES_MAX {
             let entry = main.entry(self.memory, at)?;
-            let (len, record) = match entry {
-                Entry::Filler(len) => (len, None),
-                Entry::Record(header) => (header.record_len(), Some((at, header))),
-            };
+            let len = entry.record_len();
             let left = main.end.saturating_sub(at);
             if len > place.saturating_sub(at) {
                 stretch.first = stretch.first.min(at);
-                stretch.record = stretch.record.or(record);
+                if stretch.record.is_none() && !entry.is_filler() {
+                    stretch.record = Some(at);
+                }
             }
             if len >= left {
                 stretch.past = len - left;
@@ -185,19 +183,17 @@ impl<O: Observer> Operation<'_, O> {
     }
 
     /// Moves the record at `at`, somewhere in the main log, to the head; false if there is no room.
-    fn evacuate(&mut self, at: u32, header: &Header) -> bool {
+    fn evacuate(&mut self, at: u32) -> bool {
+        let Some(header) = self.state.main.header(self.memory, at) else {
+            return false;
+        };
         let len = header.record_len();
-        let hash = self.hash_at(&self.state.main, at, header);
+        let hash = self.hash_at(&self.state.main, at, &header);
         let slot = self.state.index.find(self.memory, hash, at);
         let is_held = header.cas == 0 && self.state.reservations.find_at(at).is_some();
         match slot {
-            Some(slot) if self.is_gone(header) => {
-                self.count_reclaimed(header);
-                self.remove(&Found {
-                    slot,
-                    at,
-                    header: *header,
-                });
+            Some(slot) if self.is_gone(&header) => {
+                self.reclaim(slot, at, &header);
                 return true;
             }
             None if !is_held => {

@@ -25,7 +25,7 @@ impl<O: Observer> Operation<'_, O> {
         self.store(
             key,
             attributes,
-            old,
+            old.as_ref(),
             &Piece {
                 mode,
                 len,
@@ -39,13 +39,13 @@ impl<O: Observer> Operation<'_, O> {
         &mut self,
         key: Key<'_>,
         attributes: Attributes,
-        old: Option<Found>,
+        old: Option<&Found>,
         piece: &Piece<'_>,
     ) -> Result<u64, SetError> {
         let key_len = key.bytes().len() as u8;
         let cas = self.state.cas.wrapping_add(1);
         self.state.cas = cas;
-        let header = match &old {
+        let header = match old {
             Some(Found { header: old, .. }) if piece.mode.is_join() => Header::new(
                 key_len,
                 old.value_len.saturating_add(piece.len),
@@ -88,13 +88,13 @@ impl<O: Observer> Operation<'_, O> {
         &mut self,
         key: Key<'_>,
         mut header: Header,
-        old: Option<Found>,
+        old: Option<&Found>,
         piece: &Piece<'_>,
     ) -> Result<(), SetError> {
         let len = header.record_len();
         let joins = piece.mode.is_join();
         let mut leftover = None;
-        let (slot, place) = match &old {
+        let (slot, place) = match old {
             Some(old) => {
                 header.set_visits(old.header.visits());
                 let (old_len, place) = (old.header.record_len(), self.state.place(old.at));
@@ -114,7 +114,7 @@ impl<O: Observer> Operation<'_, O> {
                 (self.free_slot(key.hash()), self.choose(key, len))
             }
         };
-        let at = match (leftover, &old) {
+        let at = match (leftover, old) {
             (Some(_), Some(old)) => {
                 let log = self.log_mut(place);
                 log.dead = log.dead.saturating_sub(len);
@@ -131,7 +131,7 @@ impl<O: Observer> Operation<'_, O> {
         let mut piece_at = log.after(at, header.value_at());
         if joins {
             // Both the old record and an arriving value may have been moved.
-            let Some(old) = self.locate(key) else {
+            let Some(old) = &self.locate(key) else {
                 self.bury(at, len);
                 return Err(SetError::Full);
             };
@@ -150,7 +150,7 @@ impl<O: Observer> Operation<'_, O> {
                 old_at,
                 old.header.value_len,
             );
-            self.remove(&old);
+            self.remove(old);
         }
         match piece.source {
             Source::Bytes(bytes) => log.put(self.memory, piece_at, bytes),
@@ -173,16 +173,18 @@ impl<O: Observer> Operation<'_, O> {
     /// Gives an item another expiration; its CAS stays. An item that cannot be moved to where it has room for that is
     /// evicted.
     pub(super) fn touch(&mut self, key: Key<'_>, expiration: u32) -> Option<()> {
-        let mut old = self.find(key)?;
-        old.header.set_visits(old.header.visits().more());
-        self.put_control(old.at, &old.header);
-        if old.header.has_expiration() {
-            old.header.expiration = expiration;
-            self.state
-                .log_of(old.at)
-                .put_header(self.memory, old.at, &old.header);
+        let Some(old) = &self.find(key) else {
+            return None;
+        };
+        let mut header = old.header;
+        header.set_visits(header.visits().more());
+        self.put_control(old.at, &header);
+        if header.has_expiration() {
+            header.expiration = expiration;
+            let log = self.state.log_of(old.at);
+            log.put_header(self.memory, old.at, &header);
         } else if expiration != 0 {
-            let header = old.header.with_expiration(expiration);
+            let header = header.with_expiration(expiration);
             let total_items = self.state.counters.total_items;
             let nothing = Piece {
                 mode: SetMode::Append,
@@ -192,9 +194,10 @@ impl<O: Observer> Operation<'_, O> {
             let result = self.write_item(key, header, Some(old), &nothing);
             self.state.counters.total_items = total_items;
             if result.is_err() {
-                let old = self.locate(key)?;
-                self.count_eviction(old.at, &old.header);
-                self.remove(&old);
+                if let Some(old) = &self.locate(key) {
+                    self.count_eviction(old.at, &old.header);
+                    self.remove(old);
+                }
                 return None;
             }
         }
@@ -204,11 +207,13 @@ impl<O: Observer> Operation<'_, O> {
     }
 
     pub(super) fn delete(&mut self, key: Key<'_>, cas: u64) -> Result<(), DeleteError> {
-        let found = self.find(key).ok_or(DeleteError::NotFound)?;
+        let Some(found) = &self.find(key) else {
+            return Err(DeleteError::NotFound);
+        };
         if cas != 0 && cas != found.header.cas {
             return Err(DeleteError::Exists);
         }
-        self.remove(&found);
+        self.remove(found);
         self.note_removed(key);
         Ok(())
     }

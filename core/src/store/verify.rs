@@ -8,7 +8,6 @@ use std::vec::Vec;
 use super::bytes::load_u32;
 use super::index::SLOTS;
 use super::operation::{Place, State};
-use super::record::Entry;
 use super::{Attributes, Key, Reservation, Seed, SetMode, Store, StoreOptions};
 
 impl<O> State<O> {
@@ -20,37 +19,28 @@ impl<O> State<O> {
             let log = self.log(place);
             let (mut at, mut used, mut dead) = (log.tail, 0, 0);
             while used < log.used {
-                let len = match log.entry(memory, at).expect("an entry") {
-                    Entry::Filler(len) => {
-                        dead += len;
-                        len
-                    }
-                    Entry::Record(header) if header.cas == 0 => {
-                        assert!(
-                            self.reservations.holds(at, header.record_len()),
-                            "an orphan at {at}"
-                        );
-                        header.record_len()
-                    }
-                    Entry::Record(header) => {
-                        let key =
-                            log.pieces(memory, log.after(at, header.len()), header.key_len.into());
-                        let hash = self.options.seed.hash_pieces(key);
-                        let found = self
-                            .locate(memory, &copied(key), hash)
-                            .expect("each record is indexed");
-                        assert_eq!(found.at, at, "each record is indexed once");
-                        items += 1;
-                        item_bytes += u64::from(header.record_len());
-                        header.record_len()
-                    }
-                };
+                let entry = log.entry(memory, at).expect("an entry");
+                let len = entry.record_len();
+                if entry.is_filler() {
+                    dead += len;
+                } else if entry.cas == 0 {
+                    assert!(self.reservations.holds(at, len), "an orphan at {at}");
+                } else {
+                    let key = log.key(memory, at, &entry);
+                    let hash = self.options.seed.hash_pieces(key);
+                    let found = self
+                        .locate(memory, &copied(key), hash)
+                        .expect("each record is indexed");
+                    assert_eq!(found.at, at, "each record is indexed once");
+                    items += 1;
+                    item_bytes += u64::from(len);
+                }
                 used += len;
                 at = log.after(at, len);
             }
             assert_eq!(
                 (used, at, dead),
-                (log.used, log.head, log.dead),
+                (log.used, log.head(), log.dead),
                 "{place:?}"
             );
         }

@@ -3,7 +3,7 @@
 use super::item::{Item, Value};
 use super::log::Log;
 use super::operation::{Place, State};
-use super::record::{Entry, Header};
+use super::record::Header;
 
 /// A place in a walk over all items; see [`Store::walk`].
 ///
@@ -53,14 +53,10 @@ impl<O> State<O> {
                 continue;
             };
             let entry = log.entry(memory, at)?;
-            let len = match entry {
-                Entry::Filler(len) => len,
-                Entry::Record(header) => {
-                    self.show(memory, at, &header, now, f);
-                    header.record_len()
-                }
-            };
-            position = next(log, at, lap, len);
+            if !entry.is_filler() {
+                self.show(memory, at, &entry, now, f);
+            }
+            position = next(log, at, lap, entry.record_len());
         }
         match (position, place) {
             (Some((at, lap)), _) => Some(Cursor {
@@ -88,12 +84,7 @@ impl<O> State<O> {
         if header.cas == 0 || self.is_gone(header, now) {
             return;
         }
-        let log = self.log_of(at);
-        let key = log.pieces(
-            memory,
-            log.after(at, header.len()),
-            u32::from(header.key_len),
-        );
+        let key = self.log_of(at).key(memory, at, header);
         f(key, &self.item(memory, at, header));
     }
 
@@ -127,9 +118,9 @@ impl<O> State<O> {
         }
         if cursor.lap == tail_lap && cursor.at >= log.end {
             // The end of the log has moved before it; what follows is at the start.
-            return (log.is_wrapped() && log.head != log.start).then_some((log.start, log.lap));
+            return (log.is_wrapped() && log.head() != log.start).then_some((log.start, log.lap));
         }
-        let is_before_head = cursor.lap != log.lap || cursor.at < log.head;
+        let is_before_head = cursor.lap != log.lap || cursor.at < log.head();
         (age <= 1 && is_before_head && cursor.at < log.end).then_some((cursor.at, cursor.lap))
     }
 }
@@ -148,5 +139,5 @@ fn oldest(log: &Log) -> Option<(u32, u32)> {
 fn next(log: &Log, at: u32, lap: u32, len: u32) -> Option<(u32, u32)> {
     let to = log.after(at, len);
     let to_lap = if to <= at { lap.wrapping_add(1) } else { lap };
-    (to != log.head || to_lap != log.lap).then_some((to, to_lap))
+    (to != log.head() || to_lap != log.lap).then_some((to, to_lap))
 }

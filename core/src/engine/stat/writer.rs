@@ -84,7 +84,7 @@ impl<'r, 'o> Writer<'r, 'o> {
     }
 
     /// Ends the group with an empty packet, once everything is sent.
-    pub(super) fn finish(mut self) -> Outcome {
+    pub(super) fn finish(&mut self) -> Outcome {
         self.bytes(&[]);
         match self.full {
             None => Outcome::Done,
