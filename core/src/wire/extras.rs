@@ -41,10 +41,17 @@ macro_rules! extras {
                 #[doc = concat!("[`ParseErrorKind::ExtrasLength`] unless there are exactly ", $len, " bytes.")]
                 #[inline]
                 pub fn parse(extras: &[u8]) -> Result<Self, ParseError> {
-                    match exactly(extras, ($( $read, )+)) {
-                        Some(($( $field, )+)) => Ok($name { $( $field, )+ }),
-                        None => Err(wrong_length(extras.len(), 1 << $len)),
+                    // One number after the other: a tuple of them would go through memory.
+                    let rest = extras;
+                    $(
+                        let Ok((rest, $field)) = $read(rest) else {
+                            return Err(wrong_length(extras.len(), 1 << $len));
+                        };
+                    )+
+                    if !rest.is_empty() {
+                        return Err(wrong_length(extras.len(), 1 << $len));
                     }
+                    Ok($name { $( $field, )+ })
                 }
 
                 /// The extras as they go over the wire.

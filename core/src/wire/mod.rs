@@ -40,6 +40,7 @@ pub mod extras;
 
 mod datatype;
 mod dialect;
+mod directed;
 mod duration;
 pub(crate) mod emit;
 mod error;

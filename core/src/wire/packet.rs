@@ -5,7 +5,6 @@ use super::error::{EmitError, Field, ParseError};
 use super::header::{Header, Parsed};
 use super::lengths::Limits;
 use super::parse::{self, Direction};
-use super::view::PacketView;
 use super::{DataType, Magic, Opcode};
 
 /// A packet whose parts are borrowed from the bytes it was parsed from, or from wherever its sender keeps them.
@@ -61,7 +60,7 @@ impl<'a> Packet<'a> {
     /// there.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Packet<'a>>, ParseError> {
-        Ok(PacketView::parse(input, limits)?.map(|view| view.to_packet()))
+        parse::packet(input, limits, Direction::Any, |view| view.to_packet())
     }
 
     /// Reads the body of a packet whose header has been read before; `consumed` counts from behind the header.

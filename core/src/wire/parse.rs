@@ -183,27 +183,34 @@ pub(super) fn header_bytes(bytes: &[u8; HEADER_LEN]) -> Result<Header, ParseErro
     }
 }
 
-/// A whole packet at the front of `input`.
+/// A whole packet at the front of `input`, if there is one that breaks no rule.
+#[inline(always)]
+fn whole<'a>(input: &'a [u8], limits: &Limits, direction: Direction) -> Option<PacketView<'a>> {
+    let (rest, view) = wanted(input, direction)?;
+    let header = view.header();
+    header.value_len_within(limits)?;
+    let (_, body) = body(&header, rest).ok()?;
+    Some(PacketView { body, ..view })
+}
+
+/// A whole packet at the front of `input`, made by `build` into what the caller wants.
 ///
 /// Becomes part of the caller, and leaves all but complete packets to [`missing`], so that neither an error nor its
 /// reason is carried along here.
 #[inline(always)]
-pub(super) fn packet<'a>(
+pub(super) fn packet<'a, T>(
     input: &'a [u8],
     limits: &Limits,
     direction: Direction,
-) -> Result<Parsed<PacketView<'a>>, ParseError> {
-    if let Some((rest, view)) = wanted(input, direction)
-        && let header = view.header()
-        && header.value_len_within(limits).is_some()
-        && let Ok((_, body)) = body(&header, rest)
-    {
-        return Ok(Parsed::Complete {
-            value: PacketView { body, ..view },
-            consumed: body.len().wrapping_add(HEADER_LEN),
-        });
+    build: impl FnOnce(PacketView<'a>) -> T,
+) -> Result<Parsed<T>, ParseError> {
+    match whole(input, limits, direction) {
+        Some(view) => Ok(Parsed::Complete {
+            value: build(view),
+            consumed: view.body.len().wrapping_add(HEADER_LEN),
+        }),
+        None => missing(input, limits, direction).map(|missing| Parsed::NeedMore { missing }),
     }
-    missing(input, limits, direction).map(|missing| Parsed::NeedMore { missing })
 }
 
 /// How many bytes a [`packet`] lacks, or why it is none.

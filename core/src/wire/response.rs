@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::directed::directed;
 use super::error::{EmitError, ParseError};
 use super::header::{Header, Parsed};
 use super::lengths::Limits;
@@ -56,103 +57,6 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Reads a response off the front of `input`.
-    ///
-    /// # Errors
-    /// As [`Packet::parse`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a request.
-    #[inline(always)]
-    pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<Response<'a>>, ParseError> {
-        Ok(parse::packet(input, limits, Direction::Responses)?
-            .map(|view| Response::from_packet(view.to_packet())))
-    }
-
-    /// Reads the body of a response whose header has been read before; `consumed` counts from behind the header.
-    ///
-    /// # Errors
-    /// As [`Packet::parse_body`], and [`WrongDirection`](super::ParseErrorKind::WrongDirection) for a request.
-    #[inline(always)]
-    pub fn parse_body(
-        header: &Header,
-        body: &'a [u8],
-        limits: &Limits,
-    ) -> Result<Parsed<Response<'a>>, ParseError> {
-        Ok(
-            parse::packet_body(header, body, limits, Direction::Responses)?
-                .map(Response::from_packet),
-        )
-    }
-
-    #[inline]
-    fn from_packet(packet: Packet<'a>) -> Response<'a> {
-        Response {
-            magic: packet.magic,
-            opcode: packet.opcode,
-            datatype: packet.datatype,
-            status: Status(packet.vbucket_or_status),
-            opaque: packet.opaque,
-            cas: packet.cas,
-            framing_extras: packet.framing_extras,
-            extras: packet.extras,
-            key: packet.key,
-            value: packet.value,
-        }
-    }
-
-    /// The same as a packet.
-    ///
-    /// # Errors
-    /// [`EmitError::Magic`] when the magic is not a response's.
-    #[inline(always)]
-    pub fn to_packet(&self) -> Result<Packet<'a>, EmitError> {
-        if !self.magic.is_response() {
-            return Err(EmitError::Magic(self.magic));
-        }
-        Ok(Packet {
-            magic: self.magic,
-            opcode: self.opcode,
-            datatype: self.datatype,
-            vbucket_or_status: self.status.0,
-            opaque: self.opaque,
-            cas: self.cas,
-            framing_extras: self.framing_extras,
-            extras: self.extras,
-            key: self.key,
-            value: self.value,
-        })
-    }
-
-    /// Bytes that [`Response::emit`] writes.
-    ///
-    /// # Errors
-    /// As [`Packet::encoded_len`], and [`EmitError::Magic`] when the magic is not a response's.
-    #[doc(alias = "Size")]
-    #[inline]
-    pub fn encoded_len(&self) -> Result<usize, EmitError> {
-        self.to_packet()?.encoded_len()
-    }
-
-    /// Writes the response to the front of `out` and returns how many bytes that took.
-    ///
-    /// # Errors
-    /// As [`Packet::emit`], and [`EmitError::Magic`] when the magic is not a response's. `out` is untouched then.
-    #[doc(alias = "Transmit")]
-    #[doc(alias = "Bytes")]
-    #[inline]
-    pub fn emit(&self, out: &mut [u8]) -> Result<usize, EmitError> {
-        self.to_packet()?.emit(out)
-    }
-
-    /// Writes all but the value, for a value of `value_len` bytes that follows by another way, and returns how many
-    /// bytes that took.
-    ///
-    /// # Errors
-    /// As [`Response::emit`].
-    #[doc(alias = "HeaderBytes")]
-    #[inline]
-    pub fn emit_head(&self, value_len: u32, out: &mut [u8]) -> Result<usize, EmitError> {
-        self.to_packet()?.emit_head(value_len, out)
-    }
-
     /// This response as an error, for a caller that did not get what it asked for.
     #[inline]
     #[must_use]
@@ -160,6 +64,8 @@ impl<'a> Response<'a> {
         ResponseError(*self)
     }
 }
+
+directed!(Response, "response", not "request", Responses, is_response, status: Status, (|Status(number)| number));
 
 /// gomemcached's form: `{MCResponse status=SUCCESS keylen=0, extralen=4, bodylen=5}`, where the body is the value alone.
 impl fmt::Display for Response<'_> {

@@ -1,5 +1,7 @@
 //! A packet where it lies, read only where it is asked.
 
+use core::convert::identity;
+
 use super::error::ParseError;
 use super::header::{HEADER_LEN, Header, Parsed};
 use super::lengths::Limits;
@@ -39,7 +41,7 @@ impl<'a> PacketView<'a> {
     /// there.
     #[inline(always)]
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Parsed<PacketView<'a>>, ParseError> {
-        parse::packet(input, limits, Direction::Any)
+        parse::packet(input, limits, Direction::Any, identity)
     }
 
     /// The numbers of the header. What is not looked at is not decoded either.
