@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    admin, bench, counter, decode, delete, get, locate, observe, stats, store, touch,
+    admin, bench, counter, decode, delete, get, locate, observe, stats, store, tap, touch,
 };
 use crate::failure::Failure;
 
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Flush(admin::FlushArguments),
     Noop(admin::NoopArguments),
     Stats(stats::Arguments),
+    Tap(tap::Arguments),
     Verbosity(admin::VerbosityArguments),
     Version(admin::VersionArguments),
     Bench(bench::Arguments),
@@ -61,6 +62,7 @@ impl Command {
             Self::Flush(arguments) => admin::flush(arguments),
             Self::Noop(arguments) => admin::noop(arguments),
             Self::Stats(arguments) => stats::run(arguments),
+            Self::Tap(arguments) => tap::run(arguments),
             Self::Verbosity(arguments) => admin::verbosity(arguments),
             Self::Version(arguments) => admin::version(arguments),
             Self::Bench(arguments) => bench::run(arguments),

@@ -10,4 +10,5 @@ pub(crate) mod locate;
 pub(crate) mod observe;
 pub(crate) mod stats;
 pub(crate) mod store;
+pub(crate) mod tap;
 pub(crate) mod touch;
