@@ -10,6 +10,7 @@ use memlet_core::engine::{Credentials, Engine, EngineSettings};
 use super::handler::{self, CacheHandler, CacheSession};
 use super::process::{CacheHost, Process};
 use super::producer::Feeds;
+use super::replica::Following;
 use super::sharded::ShardedStoreError;
 use super::{Figures, Service, ShardedStore, Task, Users};
 
@@ -106,6 +107,7 @@ impl CacheOptions {
 pub struct Cache {
     store: ShardedStore,
     feeds: Arc<Feeds>,
+    following: Arc<OnceLock<Arc<Following>>>,
     settings: EngineSettings,
     login: Login,
     verbosity: u32,
@@ -138,6 +140,7 @@ impl Cache {
         Ok(Cache {
             store,
             feeds: Arc::new(feeds),
+            following: Arc::default(),
             settings: options.engine,
             login: Login(options.users.map(Arc::new)),
             verbosity: options.verbosity,
@@ -150,6 +153,15 @@ impl Cache {
     pub fn store(&self) -> &ShardedStore {
         &self.store
     }
+
+    /// Makes the cache a replica; false if it has been one before.
+    pub(super) fn follow(&self, following: Arc<Following>) -> bool {
+        self.following.set(following).is_ok()
+    }
+
+    pub(super) fn item_size_max(&self) -> u32 {
+        self.settings.item_size_max
+    }
 }
 
 impl Service for Cache {
@@ -161,7 +173,7 @@ impl Service for Cache {
             .get_or_init(|| Arc::new(Process::new(Arc::clone(figures), self.verbosity)));
         let host = CacheHost::new(Arc::clone(process), thread);
         let engine = Engine::with(self.store.clone(), self.settings, host, self.login.clone());
-        CacheHandler::new(engine, Arc::clone(&self.feeds))
+        CacheHandler::new(engine, Arc::clone(&self.feeds), Arc::clone(&self.following))
     }
 
     fn take(&self, session: &mut CacheSession) -> Option<Task> {

@@ -1,6 +1,6 @@
 //! The cache's commands, and beside them those that make a connection a feed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use memlet_core::dcp::{Body, Message};
 use memlet_core::engine::{Engine, Session};
@@ -10,16 +10,22 @@ use memlet_core::wire::{Header, Opcode, Request, Status};
 use super::cache::Login;
 use super::process::CacheHost;
 use super::producer::{Feed, Feeds, judge_open};
+use super::replica::Following;
 use super::{ShardedStore, Task, replication};
 
 /// The group of statistics about feeds.
 const GROUP: &[u8] = b"replication";
+
+/// What a client is told that writes to a replica.
+const REPLICA: &str = "This is a replica: write to its primary";
 
 /// The engine of one thread, which hands connections that become feeds over.
 #[derive(Debug)]
 pub struct CacheHandler {
     engine: Engine<ShardedStore, CacheHost, Login>,
     feeds: Arc<Feeds>,
+    /// Whom the cache follows, if anybody.
+    following: Arc<OnceLock<Arc<Following>>>,
 }
 
 /// What is kept for one connection.
@@ -33,14 +39,28 @@ impl CacheHandler {
     pub(super) fn new(
         engine: Engine<ShardedStore, CacheHost, Login>,
         feeds: Arc<Feeds>,
+        following: Arc<OnceLock<Arc<Following>>>,
     ) -> CacheHandler {
-        CacheHandler { engine, feeds }
+        CacheHandler {
+            engine,
+            feeds,
+            following,
+        }
     }
 
     /// The engine that executes the commands.
     #[must_use]
     pub fn engine(&self) -> &Engine<ShardedStore, CacheHost, Login> {
         &self.engine
+    }
+
+    /// Whether a command is refused because only the primary may execute it.
+    #[inline]
+    fn refuses(&self, opcode: Opcode) -> bool {
+        match self.following.get() {
+            Some(following) => following.refuses_writes() && writes(opcode),
+            None => false,
+        }
     }
 
     /// Makes the connection a feed, if that is what an OPEN asks for; one that is malformed is an unknown command.
@@ -73,6 +93,26 @@ impl CacheHandler {
     }
 }
 
+/// Whether a command may change an item.
+fn writes(opcode: Opcode) -> bool {
+    type O = Opcode;
+    matches!(
+        opcode.loud(),
+        O::SET
+            | O::ADD
+            | O::REPLACE
+            | O::APPEND
+            | O::PREPEND
+            | O::DELETE
+            | O::INCREMENT
+            | O::DECREMENT
+            | O::TOUCH
+            | O::GAT
+            | O::GATK
+            | O::FLUSH
+    )
+}
+
 /// What goes on with a connection that has ended as far as the handler is concerned.
 pub(super) fn task(feeds: &Arc<Feeds>, session: &mut CacheSession) -> Option<Task> {
     let feed = session.feed.take()?;
@@ -96,6 +136,9 @@ impl Handler for CacheHandler {
         reply: &mut Reply<'_>,
         now: u32,
     ) -> Outcome {
+        if self.refuses(request.opcode) {
+            return reply.error_text(Status::NOT_SUPPORTED, REPLICA).into();
+        }
         if request.opcode == Opcode::DCP_OPEN
             && self.feeds.are_enabled()
             && let Some(outcome) = self.open(session, request, reply)
@@ -103,7 +146,9 @@ impl Handler for CacheHandler {
             return outcome;
         }
         if request.opcode == Opcode::STAT && request.key == GROUP && self.feeds.are_enabled() {
-            return replication::answer(&replication::rows(&self.feeds), reply);
+            let following = self.following.get().map(|following| following.status());
+            let rows = replication::rows(&self.feeds, following.as_ref());
+            return replication::answer(&rows, reply);
         }
         self.engine.handle(&mut session.engine, request, reply, now)
     }
@@ -117,8 +162,24 @@ impl Handler for CacheHandler {
         reply: &mut Reply<'_>,
         now: u32,
     ) -> ValueStart {
+        if self.refuses(head.opcode) {
+            return match reply.error_text(Status::NOT_SUPPORTED, REPLICA) {
+                Ok(()) => ValueStart::Skip,
+                Err(no_room) => ValueStart::NeedOutput(no_room.needed),
+            };
+        }
         self.engine
             .begin_value(&mut session.engine, head, value_len, reply, now)
+    }
+
+    fn refuse_value(
+        &mut self,
+        head: &Request<'_>,
+        status: Status,
+        reply: &mut Reply<'_>,
+        now: u32,
+    ) {
+        self.engine.refuse_value(head, status, reply, now);
     }
 
     #[inline]

@@ -68,6 +68,7 @@ mod options;
 mod pool;
 mod process;
 mod producer;
+mod replica;
 mod replication;
 mod serve;
 mod server;
@@ -90,6 +91,7 @@ pub use pool::{
     FailurePolicy, PartFailure, Placement, PoolOptions, PoolServer, PoolServerError, PooledClient,
 };
 pub use process::CacheHost;
+pub use replica::{Replica, ReplicaLink, ReplicaOptions, ReplicaStatus};
 pub use serve::{ServeError, serve};
 pub use server::{Server, ServerError, ServerHandle};
 pub use service::Service;

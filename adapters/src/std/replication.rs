@@ -2,15 +2,25 @@
 
 use memlet_core::handler::{Outcome, Reply};
 
+use super::ReplicaStatus;
 use super::producer::Feeds;
 
 /// A packet's header, in bytes.
 const HEADER_LEN: usize = 24;
 
 /// What the group shows, as names and values.
-pub(super) fn rows(feeds: &Feeds) -> Vec<(String, String)> {
+pub(super) fn rows(feeds: &Feeds, following: Option<&ReplicaStatus>) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     let mut push = |name: &str, value: String| rows.push((name.to_owned(), value));
+    if let Some(status) = following {
+        push("primary", status.primary.clone());
+        push("link", status.link.name().into());
+        push("seqnos_behind", status.seqnos_behind.to_string());
+        push("changes", status.changes.to_string());
+        push("refused", status.refused.to_string());
+        push("copies", status.copies.to_string());
+        push("last_error", status.last_error.clone());
+    }
     let open = feeds.open();
     push("feeds", open.len().to_string());
     for (number, feed) in open.iter().enumerate() {

@@ -183,6 +183,13 @@ impl ShardedStore {
         &self.wakers
     }
 
+    /// Numbers the changes to come above `number`, in all shards.
+    pub(super) fn skip_changes(&self, number: u64) {
+        for shard in &*self.shards {
+            self.lock(shard).skip_changes(number);
+        }
+    }
+
     /// Begins to log the changes of all shards, `len` bytes of them together, unless that was done before.
     pub(super) fn log_changes(&self, len: usize) {
         for shard in &*self.shards {

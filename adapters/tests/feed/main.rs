@@ -1,6 +1,7 @@
 //! DCP feeds of a running cache, seen from outside.
 
 mod follower;
+mod replica;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use follower::{Asked, Follower, Position, items};
 use memlet::std::{
-    Cache, CacheOptions, Listen, Server, ServerError, ServerHandle, ServerOptions, ShardedStore,
-    Users,
+    Cache, CacheOptions, Listen, Replica, ReplicaOptions, Server, ServerError, ServerHandle,
+    ServerOptions, ShardedStore, Users,
 };
 use memlet_core::dcp::{Body, Message, StreamEndReason};
 use memlet_core::store::{Attributes, SetMode, Shards};
@@ -29,13 +30,30 @@ struct Running {
 
 impl Running {
     fn start(options: CacheOptions) -> Running {
-        let mut server_options = ServerOptions::default();
-        server_options.listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
-        server_options.threads = 2;
-        server_options.connection = options.connection();
-        let cache = Cache::new(options).unwrap();
+        Running::start_at(options, ([127, 0, 0, 1], 0).into())
+    }
+
+    fn start_at(options: CacheOptions, address: SocketAddr) -> Running {
+        Running::serve(Running::prepare(options), address)
+    }
+
+    fn start_replica(options: CacheOptions, replica: ReplicaOptions) -> (Running, Replica) {
+        let cache = Running::prepare(options);
+        let replica = Replica::start(&cache, replica).unwrap();
+        (Running::serve(cache, ([127, 0, 0, 1], 0).into()), replica)
+    }
+
+    fn prepare(options: CacheOptions) -> Cache {
+        Cache::new(options).unwrap()
+    }
+
+    fn serve(cache: Cache, address: SocketAddr) -> Running {
+        let mut options = ServerOptions::default();
+        options.listen = vec![Listen::Tcp(address)];
+        options.threads = 2;
+        options.connection = CacheOptions::default().connection();
         let store = cache.store().clone();
-        let server = Server::bind(server_options).unwrap();
+        let server = Server::bind(options).unwrap();
         let Listen::Tcp(address) = server.addresses()[0] else {
             unreachable!("it listens on TCP");
         };

@@ -1,12 +1,13 @@
 //! The command line: memcached's options, as far as they mean something here.
 
+use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, Parser};
-use memlet::std::{CacheOptions, Listen, ServerOptions, ShardedStoreError, Users};
+use memlet::std::{CacheOptions, Listen, ReplicaOptions, ServerOptions, ShardedStoreError, Users};
 
 const MIB: u64 = 1 << 20;
 
@@ -99,6 +100,15 @@ pub(crate) struct Arguments {
     /// once somebody follows
     #[arg(long, value_name = "num", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     change_log: Option<u64>,
+
+    /// Follow another memlet-server and hold the same items; clients may read, and write once SIGUSR1 has ended that.
+    /// Give it some more memory than the other one has
+    #[arg(long, value_name = "host:port")]
+    replicate_from: Option<String>,
+
+    /// Who to log in as there: a file with a line `user:password`
+    #[arg(long, value_name = "file", requires = "replicate_from")]
+    replicate_auth: Option<PathBuf>,
 
     /// memcached's extended options with commas between; known: idle_timeout=SECONDS, maxconns_fast
     #[arg(short = 'o', long, value_name = "options", value_delimiter = ',')]
@@ -257,6 +267,27 @@ impl Arguments {
             }
             error => error.to_string(),
         }
+    }
+
+    /// Whom to follow, if anybody.
+    pub(crate) fn replica(&self) -> Result<Option<ReplicaOptions>, String> {
+        let Some(primary) = &self.replicate_from else {
+            return Ok(None);
+        };
+        let mut options = ReplicaOptions::new(primary);
+        if let Some(path) = &self.replicate_auth {
+            let failed = |why: &str| format!("--replicate-auth {}: {why}", path.display());
+            let text = fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+            let mut lines = text
+                .lines()
+                .filter(|line| !line.is_empty() && !line.starts_with('#'));
+            let line = lines.next().unwrap_or_default();
+            let (user, password) = line
+                .split_once(':')
+                .ok_or_else(|| failed("there is no line of the form user:password"))?;
+            options.user = Some((user.into(), password.into()));
+        }
+        Ok(Some(options))
     }
 
     fn addresses(&self) -> Result<Vec<Listen>, String> {

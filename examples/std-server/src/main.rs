@@ -4,9 +4,10 @@ mod arguments;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use arguments::Arguments;
-use memlet::std::{Cache, Listen, Server};
+use memlet::std::{Cache, Listen, Replica, ReplicaOptions, Server};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
@@ -29,8 +30,21 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     server
         .drain_on_signals()
         .map_err(|error| error.to_string())?;
+    let replica = match arguments.replica()? {
+        None => None,
+        Some(options) => Some(replicate(&cache, options).map_err(|error| error.to_string())?),
+    };
     greet(&server);
-    server.run(&cache).map_err(|error| error.to_string())
+    let served = server.run(&cache).map_err(|error| error.to_string());
+    drop(replica);
+    served
+}
+
+/// Follows another server until SIGUSR1 says that clients may write.
+fn replicate(cache: &Cache, options: ReplicaOptions) -> io::Result<Arc<Replica>> {
+    let replica = Arc::new(Replica::start(cache, options)?);
+    replica.promote_on_signal()?;
+    Ok(replica)
 }
 
 /// Says where the server listens and how to try it.

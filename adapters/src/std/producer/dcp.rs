@@ -313,7 +313,8 @@ impl Dcp {
             if output.len() >= OUTPUT_LEN || (window != 0 && sent >= window) {
                 return ControlFlow::Break(());
             }
-            if is_live && last.is_none() {
+            let is_change = !matches!(event, Event::Advanced { .. });
+            if is_live && last.is_none() && is_change {
                 output.resize(start + MARKER_LEN, 0);
             }
             last = writer.write(&event, tells_advance, output).or(last);
@@ -410,7 +411,7 @@ impl Writer {
                 emit(output, |out| marker.emit(out));
                 None
             }
-            Event::BackfillEnd { to } => {
+            Event::Advanced { to } => {
                 if tells_advance {
                     let advanced = SeqnoAdvanced { seqno: to };
                     let message = self.message(Body::SeqnoAdvanced(advanced));

@@ -29,8 +29,9 @@ const BATCH: usize = 128;
 pub(super) enum Event<'a> {
     /// The items that follow are those that were there: the newest of them has at most the number `to`.
     BackfillStart { from: u64, to: u64 },
-    /// All items up to this number have been told.
-    BackfillEnd { to: u64 },
+    /// Everything up to this number has been told: at the end of a backfill, and when nothing is left that was not
+    /// told as a change.
+    Advanced { to: u64 },
     /// An item was stored or given another expiration.
     Stored {
         number: u64,
@@ -219,7 +220,7 @@ impl Reader {
                     **pass = Pass::new(self.position, to);
                     return Step::More;
                 }
-                if sink(Event::BackfillEnd { to }).is_break() {
+                if sink(Event::Advanced { to }).is_break() {
                     return Step::Full;
                 }
                 self.position = to;
@@ -255,7 +256,13 @@ impl Reader {
                 if store.observer().entry(*place).is_some() {
                     return Step::More;
                 }
-                self.position = self.position.max(store.last_change().min(self.end));
+                let to = store.last_change().min(self.end);
+                if to > self.position {
+                    if sink(Event::Advanced { to }).is_break() {
+                        return Step::Full;
+                    }
+                    self.position = to;
+                }
                 return if self.position >= self.end {
                     Step::Over(Over::Complete)
                 } else {
