@@ -2,13 +2,14 @@
 
 use std::iter::FusedIterator;
 
+use memlet_core::dcp;
 use memlet_core::wire::{
-    Dialect, FrameInfo, HEADER_LEN, Header, KEY_LEN_MAX, Limits, Magic, Opcode, Packet, ParseError,
-    Parsed, Status, unpack_duration,
+    Dialect, FrameInfo, HEADER_LEN, Header, KEY_LEN_MAX, Limits, Magic, Packet, ParseError, Parsed,
+    Status, unpack_duration,
 };
 
 use super::fields::{ExplainedField, FieldList, hexadecimal, quoted};
-use super::layout::{self, Kind, Part};
+use super::{layout, tap};
 
 /// A packet in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,10 +110,20 @@ fn whole<'a>(bytes: &'a [u8], packet: &Packet<'a>, offset: u64, dialect: Dialect
         list_header(&header, dialect, &mut list);
         remark_on(&header, dialect, &mut remarks);
     }
+    // TAP has engine-private bytes where others have their key.
+    let frame = tap::frame(bytes, packet);
+    let whole_frame = frame.as_ref().and_then(|frame| frame.as_ref().ok());
+    let packet = &whole_frame.map_or(*packet, |frame| tap::packet(packet, frame));
     list_frame_infos(packet, &mut list, &mut remarks);
     list_extras(packet, dialect, &mut list);
+    if let Some(frame) = whole_frame {
+        tap::list_engine(frame, &mut list);
+    }
     list.bytes("key", packet.key);
-    list_value(packet, &mut list);
+    if !tap::list_connect(packet, &mut list) {
+        list_value(packet, &mut list);
+    }
+    remarks.extend(tap::remark(packet, frame.as_ref()).or_else(|| dcp_remark(packet)));
     Explained {
         offset,
         len: bytes.len() as u64,
@@ -244,6 +255,9 @@ fn remark_on(header: &Header, dialect: Dialect, remarks: &mut Vec<String>) {
         return;
     }
     match header.opcode.shape(dialect) {
+        // The families judge their messages themselves, and better.
+        _ if (0x40..=0x47).contains(&header.opcode.0)
+            || (0x50..=0x67).contains(&header.opcode.0) => {}
         Some(shape) => {
             if let Err(error) = header.check_shape(&shape) {
                 remarks.push(error.to_string());
@@ -263,6 +277,19 @@ fn remark_on(header: &Header, dialect: Dialect, remarks: &mut Vec<String>) {
             header.key_len
         ));
     }
+}
+
+/// What is wrong with a message of DCP, beyond what any packet has.
+fn dcp_remark(packet: &Packet<'_>) -> Option<String> {
+    if packet.magic.is_server_initiated() || !(0x50..=0x67).contains(&packet.opcode.0) {
+        return None;
+    }
+    let error = if packet.magic.is_request() {
+        dcp::Message::parse(packet).err()
+    } else {
+        dcp::Reply::parse(packet).err()
+    };
+    error.map(|error| error.to_string())
 }
 
 /// memcached binary protocol: frame-info encoding.
@@ -332,18 +359,19 @@ fn list_extras<'a>(packet: &Packet<'a>, dialect: Dialect, list: &mut FieldList<'
 }
 
 fn list_value<'a>(packet: &Packet<'a>, list: &mut FieldList<'a>) {
-    const COUNTER: [Part; 1] = [Part {
-        name: "counter",
-        len: 8,
-        kind: Kind::Number,
-    }];
-    let is_counter = matches!(packet.opcode.loud(), Opcode::INCREMENT | Opcode::DECREMENT)
-        && packet.magic.is_response()
-        && packet.vbucket_or_status == Status::SUCCESS.0
-        && packet.value.len() == 8;
-    if is_counter {
-        list.parts("", &COUNTER, packet.value);
-    } else {
-        list.bytes("value", packet.value);
+    let len = packet.value.len();
+    let parts = match packet.magic {
+        _ if packet.magic.is_server_initiated() => None,
+        _ if packet.magic.is_request() => layout::request_value(packet.opcode, len),
+        _ => layout::response_value(packet.opcode, Status(packet.vbucket_or_status), len),
+    };
+    match parts {
+        Some(parts) => {
+            let once = parts.iter().map(|part| part.len).sum();
+            for record in packet.value.chunks(once) {
+                list.parts("", parts, record);
+            }
+        }
+        None => list.bytes("value", packet.value),
     }
 }

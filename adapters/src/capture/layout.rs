@@ -1,6 +1,6 @@
 //! How the extras of each command divide into fields (memcached binary protocol: opcodes; TAP; UPR and DCP).
 
-use memlet_core::wire::{Dialect, Opcode};
+use memlet_core::wire::{Dialect, Opcode, Status};
 
 /// A field of fixed length.
 pub(super) struct Part {
@@ -261,6 +261,82 @@ const DCP_EVENTS: &[(u64, &str)] = &[
     (4, "scope dropped"),
     (5, "collection modified"),
 ];
+/// The fields of TAP's engine-private bytes of this length; `None` when nothing is known of them.
+pub(super) fn tap_engine(opcode: Opcode, len: usize) -> Option<&'static [Part]> {
+    const NRU: Part = part!("nru", 1, Kind::Number);
+    let parts: &[Part] = match (opcode, len) {
+        (Opcode::TAP_MUTATION, 9) => &[REVISION, NRU],
+        (Opcode::TAP_MUTATION | Opcode::TAP_DELETE, 8) => &[REVISION],
+        (Opcode::TAP_OPAQUE, 4) => &[part!("subtype", 4, Kind::Names(TAP_SUBTYPES))],
+        (Opcode::TAP_VBUCKET_SET, 4) => &[part!("state", 4, Kind::Names(STATE))],
+        (Opcode::TAP_CHECKPOINT_START, 8) => &[part!("highest deleted revision", 8, Kind::Number)],
+        _ => return None,
+    };
+    Some(parts)
+}
+
+const TAP_SUBTYPES: &[(u64, &str)] = &[
+    (0, "ENABLE_AUTO_NACK"),
+    (1, "INITIAL_VBUCKET_STREAM: the backfill begins"),
+    (2, "ENABLE_CHECKPOINT_SYNC"),
+    (3, "OPEN_CHECKPOINT"),
+    (4, "COMPLETE_VB_FILTER_CHANGE"),
+    (5, "STOP_ONLINEUPDATE"),
+    (6, "REVERT_ONLINEUPDATE"),
+    (7, "CLOSE_TAP_STREAM: no more data"),
+    (8, "CLOSE_BACKFILL: the backfill is done"),
+];
+
+/// The fields of a request's value of this length, where it has any.
+pub(super) fn request_value(opcode: Opcode, len: usize) -> Option<&'static [Part]> {
+    const MARKER: [Part; 5] = [
+        part!("start seqno", 8, Kind::Number),
+        part!("end seqno", 8, Kind::Number),
+        part!("flags", 4, Kind::Bits(DCP_MARKER_FLAGS)),
+        part!("max visible seqno", 8, Kind::Number),
+        part!("high completed seqno", 8, Kind::Number),
+    ];
+    const LATER_MARKER: [Part; 7] = {
+        let [start, end, flags, visible, completed] = MARKER;
+        let purge = part!("purge seqno", 8, Kind::Number);
+        let prepared = part!("high prepared seqno", 8, Kind::Number);
+        [start, end, flags, visible, completed, purge, prepared]
+    };
+    match (opcode, len) {
+        (Opcode::DCP_SNAPSHOT_MARKER, 36) => Some(&MARKER),
+        (Opcode::DCP_SNAPSHOT_MARKER, 52) => Some(&LATER_MARKER),
+        (Opcode::TAP_CHECKPOINT_START | Opcode::TAP_CHECKPOINT_END, 8) => {
+            Some(&[part!("checkpoint id", 8, Kind::Number)])
+        }
+        _ => None,
+    }
+}
+
+/// The fields of a successful response's value, which repeat until its end; `None` when nothing is known of them.
+pub(super) fn response_value(
+    opcode: Opcode,
+    status: Status,
+    len: usize,
+) -> Option<&'static [Part]> {
+    let parts: &[Part] = match (opcode.loud(), status) {
+        (Opcode::INCREMENT | Opcode::DECREMENT, Status::SUCCESS) => {
+            &[part!("counter", 8, Kind::Number)]
+        }
+        (
+            Opcode::DCP_STREAM_REQ | Opcode::DCP_GET_FAILOVER_LOG | Opcode::GET_FAILOVER_LOG,
+            Status::SUCCESS,
+        ) => &[part!("vbucket uuid", 8, Kind::Hexadecimal), SEQNO],
+        (Opcode::DCP_STREAM_REQ, Status::ROLLBACK) => {
+            &[part!("seqno to roll back to", 8, Kind::Number)]
+        }
+        (Opcode::GET_ALL_VB_SEQNOS, Status::SUCCESS) => &[part!("vbucket", 2, Kind::Number), SEQNO],
+        (Opcode::GET_VBUCKET, Status::SUCCESS) => &[part!("state", 4, Kind::Names(STATE))],
+        _ => return None,
+    };
+    let once: usize = parts.iter().map(|part| part.len).sum();
+    (len > 0 && len.is_multiple_of(once)).then_some(parts)
+}
+
 /// Levels of the frame info too.
 pub(super) const DURABILITY_LEVELS: &[(u64, &str)] = &[
     (1, "majority"),

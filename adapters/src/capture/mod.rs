@@ -16,6 +16,7 @@
 mod explain;
 mod fields;
 mod layout;
+mod tap;
 
 pub use explain::{Explained, Explainer, Fault, explain};
 pub use fields::{ExplainedField, FieldValue};

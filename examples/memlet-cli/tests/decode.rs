@@ -4,6 +4,7 @@ mod common;
 
 use common::{memlet, memlet_reading};
 use data_encoding::{BASE64, HEXLOWER};
+use memlet_core::tap;
 use serde_json::Value;
 
 /// SET Hello=World with flags 0xdeadbeef for an hour, and the answer to an INCREMENT.
@@ -193,6 +194,122 @@ fn frame_infos_are_told_apart() {
 
 fn packets_of_one(text: &str) -> Value {
     packets(text).remove(0)
+}
+
+fn tap(message: &tap::Message<'_>) -> String {
+    let mut bytes = vec![0; message.encoded_len().unwrap()];
+    message.emit(&mut bytes).unwrap();
+    HEXLOWER.encode(&bytes)
+}
+
+#[test]
+fn messages_of_tap_have_their_engine_private_bytes_apart() {
+    let mutation = tap::Message::Mutation(tap::Mutation {
+        head: tap::Head {
+            vbucket: 3,
+            sequence: 1,
+            flags: tap::MessageFlags::ACK,
+            ..tap::Head::default()
+        },
+        item: tap::ItemFields::default(),
+        engine: &tap::Mutation::engine_bytes(12, 7),
+        key: b"Hello",
+        value: b"World",
+    });
+    let ran = memlet(&["decode", "--json", &tap(&mutation)]);
+    let packet = packets_of_one(ran.ok());
+    assert_eq!(
+        packet["summary"],
+        "request TAP_MUTATION, key \"Hello\", value of 5 bytes, opaque 1"
+    );
+    assert_eq!(packet["remarks"].as_array().unwrap().len(), 0, "{packet}");
+    assert_eq!(field(&packet, "engine-private length")["value"], 9);
+    assert_eq!(field(&packet, "revision")["value"], 12);
+    assert_eq!(
+        (
+            &field(&packet, "nru")["value"],
+            &field(&packet, "nru")["offset"]
+        ),
+        (&7.into(), &48.into())
+    );
+    assert_eq!(
+        (
+            &field(&packet, "key")["value"],
+            &field(&packet, "key")["offset"]
+        ),
+        (&"Hello".into(), &49.into())
+    );
+
+    // TAP_CONNECT of everything in vbuckets 1 and 2.
+    let connect = "80400004040000000000001600000000000000000000000000000007 72656164 0000000000000000 000200010002";
+    let ran = memlet(&["decode", "--json", connect]);
+    let packet = packets_of_one(ran.ok());
+    assert_eq!(
+        field(&packet, "flags")["meaning"],
+        "BACKFILL|DUMP|LIST_VBUCKETS"
+    );
+    assert_eq!(field(&packet, "backfill from")["meaning"], "everything");
+    assert_eq!(field(&packet, "vbuckets")["meaning"], "1 2");
+
+    // Engine-private bytes that run past the body.
+    let ran = memlet(&[
+        "decode",
+        "80440000080000000000000800000000000000000000000000ff0000ff000000",
+    ]);
+    assert!(ran.ok().contains("remark: "), "{ran:?}");
+}
+
+#[test]
+fn messages_of_dcp_are_told_and_judged() {
+    // A stream request, its answer with two histories, a rollback, a V2 marker, and a mutation without extras.
+    let header = |magic: &str, opcode: &str, extras_len: u8, status: &str, body_len: u32| {
+        format!(
+            "{magic}{opcode}0000{extras_len:02x}00{status}{body_len:08x}000000090000000000000000"
+        )
+    };
+    let number = |number: u64| format!("{number:016x}");
+    let request = header("80", "53", 48, "0005", 48)
+        + "0000000400000000"
+        + &[10, u64::MAX, 0xabcd, 10, 12].map(number).concat();
+    let log = header("81", "53", 0, "0000", 32) + &[0xabcd, 10, 0x1234, 0].map(number).concat();
+    let rollback = header("81", "53", 0, "0023", 8) + &number(6);
+    let marker = header("80", "56", 1, "0005", 37)
+        + "00"
+        + &[11, 20].map(number).concat()
+        + "00000005"
+        + &[20, 0].map(number).concat();
+    let mutation = header("80", "57", 0, "0005", 1) + "6b";
+    let all = [request, log, rollback, marker, mutation].concat();
+    let ran = memlet(&["decode", "--json", &all]);
+    let packets = packets(ran.ok());
+    assert_eq!(packets.len(), 5);
+    assert_eq!(packets[0]["summary"], "request DCP_STREAM_REQ, opaque 9");
+    assert_eq!(
+        field(&packets[0], "flags")["meaning"],
+        "up to the current high seqno"
+    );
+    assert_eq!(field(&packets[0], "snapshot end")["value"], 12);
+    let histories = packets[1]["fields"].as_array().unwrap();
+    let histories = histories
+        .iter()
+        .filter(|field| field["name"] == "vbucket uuid");
+    assert_eq!(
+        histories
+            .map(|field| field["value"].as_u64().unwrap())
+            .collect::<Vec<_>>(),
+        [0xabcd, 0x1234]
+    );
+    assert_eq!(field(&packets[2], "seqno to roll back to")["value"], 6);
+    assert_eq!(field(&packets[3], "end seqno")["value"], 20);
+    assert_eq!(field(&packets[3], "flags")["meaning"], "memory|checkpoint");
+    for packet in &packets[..4] {
+        assert_eq!(packet["remarks"].as_array().unwrap().len(), 0, "{packet}");
+    }
+    let remark = packets[4]["remarks"][0].as_str().unwrap();
+    assert!(
+        remark.contains("extras: length does not fit the opcode: 0 at byte 4, allowed 31"),
+        "{remark}"
+    );
 }
 
 #[test]
