@@ -1,4 +1,4 @@
-//! A client over anything that reads and writes and blocks, and the feed of changes: [`TapFeed`].
+//! A client over anything that reads and writes and blocks, and the feeds of changes: [`DcpFeed`], [`TapFeed`].
 //!
 //! [`Client`] speaks to one server over one stream: any type that implements the traits of `embedded-io`, be it a socket
 //! of std (`memlet::std::connect`, with the feature `std`), a UART, or a microcontroller's TCP stack. It writes each
@@ -51,8 +51,10 @@ mod batch;
 mod client;
 mod commands;
 mod couchbase;
+mod dcp;
 mod tap;
 mod update;
 
 pub use client::Client;
+pub use dcp::DcpFeed;
 pub use tap::TapFeed;

@@ -5,6 +5,7 @@
 
 mod buffer;
 mod command;
+mod dcp;
 mod error;
 mod exchange;
 mod hello;
@@ -20,6 +21,7 @@ mod window;
 pub use buffer::Buffer;
 pub use command::Command;
 pub(crate) use command::EXTRAS_LEN_MAX;
+pub use dcp::DcpError;
 pub use error::{Error, RequestError};
 pub use hello::Features;
 #[cfg(feature = "alloc")]
@@ -32,6 +34,7 @@ pub use tap::TapError;
 pub use update::{Change, Outcome, Update, UpdateStep};
 pub use window::Answer;
 
+pub(crate) use dcp::{DcpExchange, DcpTurn};
 pub(crate) use exchange::{Arrived, Exchange, Stage};
 pub(crate) use observe::ObserveRequest;
 pub(crate) use tap::{TapExchange, TapTurn};

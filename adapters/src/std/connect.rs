@@ -4,12 +4,15 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use memlet_core::connection::feed::{DcpOptions, DcpStream};
 use memlet_core::counters::Tally;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::blocking::Client;
+use super::clock::Clock;
+use crate::blocking::{Client, DcpFeed};
 use crate::client::ClientSettings;
 
 /// A blocking client over a socket, with buffers that grow.
@@ -61,6 +64,26 @@ pub fn connect(address: impl ToSocketAddrs, options: &ConnectOptions) -> io::Res
 pub fn connect_unix(path: impl AsRef<Path>, options: &ConnectOptions) -> io::Result<StdClient> {
     let transport = Transport::unix(path, options)?;
     Ok(transport.client(options, ()))
+}
+
+/// A DCP feed over a socket, with buffers that grow; its clock is the system's.
+pub type StdDcpFeed<T = ()> = DcpFeed<Transport, Vec<u8>, Vec<DcpStream>, fn() -> u32, T>;
+
+/// Connects to a server over TCP for a DCP feed of up to `streams` vbuckets at the same time.
+///
+/// The read timeout bounds each wait for an event; it is what notices a producer that has fallen silent.
+///
+/// # Errors
+/// As [`connect`].
+#[doc(alias = "upr_feed")]
+pub fn dcp_feed(
+    address: impl ToSocketAddrs,
+    connect: &ConnectOptions,
+    options: &DcpOptions,
+    streams: usize,
+) -> io::Result<StdDcpFeed> {
+    let transport = Transport::tcp(address, connect)?;
+    Ok(transport.dcp_feed(options, vec![DcpStream::EMPTY; streams]))
 }
 
 /// A connected socket whose timeouts are errors of that name.
@@ -130,6 +153,17 @@ impl Transport {
     pub fn client<T: Tally>(self, options: &ConnectOptions, tally: T) -> StdClient<T> {
         Client::with(self, options.client, Vec::new(), Vec::new(), tally)
     }
+
+    /// A DCP feed over it, with new slots for streams or those of an earlier feed.
+    pub fn dcp_feed(self, options: &DcpOptions, streams: Vec<DcpStream>) -> StdDcpFeed {
+        DcpFeed::new(self, options, streams, unix_now)
+    }
+}
+
+/// Unix time in seconds, as the system's clock was at the first call and monotonic from there on.
+fn unix_now() -> u32 {
+    static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::start);
+    CLOCK.now()
 }
 
 fn connect_tcp(address: SocketAddr, deadline: Option<Instant>) -> io::Result<TcpStream> {

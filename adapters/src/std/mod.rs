@@ -80,7 +80,9 @@ mod worker;
 
 pub use cache::{Cache, CacheOptions, Login};
 pub use changes::ChangeLog;
-pub use connect::{ConnectOptions, StdClient, Transport, connect, connect_unix};
+pub use connect::{
+    ConnectOptions, StdClient, StdDcpFeed, Transport, connect, connect_unix, dcp_feed,
+};
 pub use figures::Figures;
 pub use handler::{CacheHandler, CacheSession};
 pub use memory::ShardMemory;
