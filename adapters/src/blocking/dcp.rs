@@ -197,6 +197,14 @@ where
         self.command(|machine, out| machine.failover_log(vbucket, out))
     }
 
+    /// Asks which vbuckets there are and how far each has come; see [`DcpConsumer::vbucket_seqnos`].
+    ///
+    /// # Errors
+    /// As there, and the transport's.
+    pub fn vbucket_seqnos(&mut self) -> Outcome<(), S> {
+        self.command(DcpConsumer::vbucket_seqnos)
+    }
+
     /// Sets a property of the connection, and gives the opaque of its answer; see [`DcpConsumer::control`].
     ///
     /// # Errors

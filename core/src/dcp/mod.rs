@@ -68,6 +68,7 @@ mod stream_end;
 mod stream_filter;
 mod stream_request;
 mod system_event;
+mod vbucket_seqnos;
 mod vbucket_state;
 mod xattr;
 
@@ -91,5 +92,6 @@ pub use stream_end::{StreamEnd, StreamEndReason};
 pub use stream_filter::StreamFilter;
 pub use stream_request::{AddStream, StreamFlags, StreamRequest};
 pub use system_event::{SystemEvent, SystemEventDetails, SystemEventKind};
+pub use vbucket_seqnos::{VbucketSeqno, VbucketSeqnos, VbucketSeqnosIter};
 pub use vbucket_state::VbucketState;
 pub use xattr::{Xattr, Xattrs, XattrsIter};

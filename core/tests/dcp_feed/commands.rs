@@ -1,15 +1,15 @@
 //! What the commands write, and the table of streams.
 
 use memlet_core::connection::feed::{
-    DcpCommandError, DcpConsumer, DcpEvent, DcpOptions, DcpPosition, DcpSetting, DcpStream,
-    DcpStreamState,
+    DcpCommandError, DcpConsumer, DcpEvent, DcpFailure, DcpOptions, DcpPosition, DcpSetting,
+    DcpStream, DcpStreamState,
 };
 use memlet_core::counters::{Counters, Table};
 use memlet_core::dcp::{
     Body, Control, Message, Open, OpenFlags, Reply, ReplyBody, StreamEnd, StreamFlags,
-    StreamOpaque, StreamRequest,
+    StreamOpaque, StreamRequest, VbucketSeqno,
 };
-use memlet_core::wire::{Magic, Opcode, Status};
+use memlet_core::wire::{Magic, Opcode, Response, Status};
 
 use crate::support::{
     Peer, STREAM, marker, mutation, of_stream, packets, plain, reply_bytes, stream_opened,
@@ -412,4 +412,50 @@ fn a_tally_is_told_of_every_packet_of_both_sides() {
     assert_eq!(count(&counters.received, Opcode::DCP_CONTROL), (1, 24, 0));
     assert_eq!(count(&counters.fed, Opcode::DCP_NOOP), (1, 24, 0));
     assert_eq!(count(&counters.fed, Opcode::DCP_MUTATION), (1, 59, 0));
+}
+
+#[test]
+fn the_vbuckets_that_there_are_can_be_asked_for() {
+    let value: Vec<u8> = [(0, 11), (1023, 1 << 40)]
+        .into_iter()
+        .flat_map(|(vbucket, seqno)| VbucketSeqno { vbucket, seqno }.to_bytes())
+        .collect();
+    assert_eq!(value[10..12], [0x03, 0xff]);
+    let ask = |status, value: &[u8]| {
+        let mut peer = Peer::opened(&plain());
+        peer.command(|consumer, out| consumer.vbucket_seqnos(out).unwrap());
+        let (_, opcode, _, opaque) = peer.drain_packets()[0];
+        assert_eq!(opcode, Opcode::GET_ALL_VB_SEQNOS);
+        let response = Response {
+            opaque,
+            value,
+            ..Response::new(opcode, status)
+        };
+        let mut bytes = vec![0; response.encoded_len().unwrap()];
+        response.emit(&mut bytes).unwrap();
+        let mut found = None;
+        let failure = peer.run(&bytes, |event, _| {
+            if let DcpEvent::VbucketSeqnos { status, seqnos } = event {
+                let seqnos: Vec<_> = seqnos.iter().map(|of| (of.vbucket, of.seqno)).collect();
+                found = Some((*status, seqnos));
+            }
+        });
+        (found, failure)
+    };
+    let seqnos = vec![(0, 11), (1023, 1 << 40)];
+    assert_eq!(
+        ask(Status::SUCCESS, &value),
+        (Some((Status::SUCCESS, seqnos)), None)
+    );
+    let unknown = Status::UNKNOWN_COMMAND;
+    assert_eq!(
+        ask(unknown, b"no such thing"),
+        (Some((unknown, vec![])), None)
+    );
+    let (found, failure) = ask(Status::SUCCESS, &value[1..]);
+    assert_eq!(found, None);
+    assert!(
+        matches!(failure, Some(DcpFailure::Message { .. })),
+        "{failure:?}"
+    );
 }

@@ -5,7 +5,7 @@ use super::ledger::Asked;
 use super::stream::find;
 use super::{DcpEvent, DcpFailure, DcpNext, DcpSetting, DcpStream, DcpStreamState};
 use crate::counters::Tally;
-use crate::dcp::{Reply, ReplyBody};
+use crate::dcp::{Reply, ReplyBody, VbucketSeqnos};
 use crate::wire::{Opcode, Packet, ParseErrorKind, Status};
 
 /// What the properties that the options ask for put into their half of the opaque.
@@ -23,9 +23,10 @@ impl<T: Tally> Core<T> {
         let Packet { opcode, opaque, .. } = *packet;
         let answered = match Reply::parse(packet) {
             Ok(reply) => self.answered(streams, &reply),
-            Err(error) if error.kind == ParseErrorKind::ForeignOpcode => {
-                Err(unexpected(opcode, opaque))
-            }
+            Err(error) if error.kind == ParseErrorKind::ForeignOpcode => match opcode {
+                Opcode::GET_ALL_VB_SEQNOS => self.vbucket_seqnos_answered(packet).map(Some),
+                _ => Err(unexpected(opcode, opaque)),
+            },
             Err(error) => Err(DcpFailure::Message { opcode, error }),
         };
         let status = Status(packet.vbucket_or_status);
@@ -113,6 +114,24 @@ impl<T: Tally> Core<T> {
             status: reply.status,
             log,
         })
+    }
+
+    /// The one answer that is none of the family's.
+    fn vbucket_seqnos_answered<'i>(
+        &mut self,
+        packet: &Packet<'i>,
+    ) -> Result<DcpEvent<'i>, DcpFailure> {
+        let Packet { opcode, opaque, .. } = *packet;
+        self.ledger.answer(Asked::VbucketSeqnos, opcode, opaque)?;
+        let status = Status(packet.vbucket_or_status);
+        let value = if status == Status::SUCCESS {
+            packet.value
+        } else {
+            &[]
+        };
+        let seqnos =
+            VbucketSeqnos::parse(value).map_err(|error| DcpFailure::Message { opcode, error })?;
+        Ok(DcpEvent::VbucketSeqnos { status, seqnos })
     }
 
     fn stream_added<'i>(&mut self, reply: &Reply<'i>) -> Result<DcpEvent<'i>, DcpFailure> {

@@ -10,7 +10,7 @@ use crate::dcp::{
     AddStream, Body, Control, Message, Open, Reply, SeqnoAcknowledged, StreamFlags, StreamOpaque,
     StreamRequest,
 };
-use crate::wire::Magic;
+use crate::wire::{Magic, Opcode, Request};
 
 type Written = Result<usize, DcpCommandError>;
 
@@ -65,6 +65,25 @@ impl<S: AsRef<[DcpStream]> + AsMut<[DcpStream]>, T: Tally> DcpConsumer<S, T> {
     pub fn failover_log(&mut self, vbucket: u16, out: &mut [u8]) -> Written {
         self.core
             .ask(Asked::FailoverLog, vbucket, Body::GetFailoverLog, out)
+    }
+
+    /// Writes GET_ALL_VB_SEQNOS, by which a consumer learns which vbuckets there are; returns the bytes written. The answer
+    /// is [`DcpEvent::VbucketSeqnos`](super::DcpEvent::VbucketSeqnos).
+    ///
+    /// # Errors
+    /// As [`DcpConsumer::failover_log`].
+    pub fn vbucket_seqnos(&mut self, out: &mut [u8]) -> Written {
+        self.core.require_open()?;
+        let opaque = self.core.opaque(Asked::VbucketSeqnos, 0)?;
+        let opcode = Opcode::GET_ALL_VB_SEQNOS;
+        let len = Request {
+            opaque,
+            ..Request::new(opcode)
+        }
+        .emit(out)?;
+        self.core.tally.sent(opcode, len as u64, false);
+        self.core.ledger.sent(opaque);
+        Ok(len)
     }
 
     /// Writes ADD_STREAM, for a peer that is a consumer itself; returns the bytes written. The answer is

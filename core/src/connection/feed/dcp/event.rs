@@ -1,7 +1,7 @@
 //! What a consumer hears of, and what it needs.
 
 use super::DcpFailure;
-use crate::dcp::{FailoverLog, Message, StreamOpaque};
+use crate::dcp::{FailoverLog, Message, StreamOpaque, VbucketSeqnos};
 use crate::wire::{Header, Opcode, Status};
 
 /// What one call of [`DcpConsumer::poll`](super::DcpConsumer::poll) has done.
@@ -60,6 +60,13 @@ pub enum DcpEvent<'i> {
         status: Status,
         /// The log.
         log: FailoverLog<'i>,
+    },
+    /// How far each vbucket has come, as asked for; empty unless the status is success.
+    VbucketSeqnos {
+        /// How it went.
+        status: Status,
+        /// The vbuckets.
+        seqnos: VbucketSeqnos<'i>,
     },
     /// A stream is open: its changes follow.
     StreamOpened {

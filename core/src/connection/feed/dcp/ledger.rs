@@ -12,6 +12,7 @@ pub(super) enum Asked {
     Control,
     FailoverLog,
     AddStream,
+    VbucketSeqnos,
 }
 
 impl Asked {
@@ -21,6 +22,7 @@ impl Asked {
             Asked::Control => 1,
             Asked::FailoverLog => 2,
             Asked::AddStream => 3,
+            Asked::VbucketSeqnos => 4,
         }
     }
 }
@@ -31,7 +33,7 @@ pub(super) const PENDING_MAX: usize = 64;
 /// The commands of a connection other than those about streams, by their opaques, which are all different.
 ///
 /// ```text
-///  bits of the opaque  31..18       17..16   15..0
+///  bits of the opaque  31..19       18..16   15..0
 ///                      a number     command  the command's own: vbucket, property
 /// ```
 #[derive(Debug, Default)]
@@ -43,7 +45,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// The opaque of the next command; `None` when too many are unanswered.
     pub(super) fn next(&self, asked: Asked, own: u16) -> Option<u32> {
-        let opaque = u32::from(self.number) << 18 | asked.code() << 16 | u32::from(own);
+        let opaque = u32::from(self.number) << 19 | asked.code() << 16 | u32::from(own);
         (!self.pending.is_full()).then_some(opaque)
     }
 
@@ -62,7 +64,7 @@ impl Ledger {
         opaque: u32,
     ) -> Result<u16, DcpFailure> {
         let expected = self.pending.front().copied();
-        if expected != Some(opaque) || opaque >> 16 & 3 != asked.code() {
+        if expected != Some(opaque) || opaque >> 16 & 7 != asked.code() {
             return Err(DcpFailure::UnexpectedReply {
                 opcode,
                 opaque,
