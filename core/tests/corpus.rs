@@ -46,5 +46,6 @@ targets! {
     feeds "../fuzz/targets/feeds.rs"
     packet "../fuzz/targets/packet.rs"
     store "../fuzz/targets/store.rs"
+    replies "../fuzz/targets/replies.rs"
     stream "../fuzz/targets/stream.rs"
 }
