@@ -6,7 +6,7 @@ use clap::Args;
 use crate::shell::{cargo, run};
 
 /// Folders with a workspace of their own, which cargo's `--workspace` does not reach.
-const OTHER_WORKSPACES: [&str; 2] = ["core/fuzz", "xtask/probe"];
+const OTHER_WORKSPACES: [&str; 3] = ["core/fuzz", "xtask/clients", "xtask/probe"];
 
 /// Sets of features, by package, beside that of all.
 const FEATURE_SETS: &[(&str, &str)] = &[

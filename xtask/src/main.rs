@@ -5,6 +5,7 @@
 
 mod arrows;
 mod bench;
+mod bench_client;
 mod bench_server;
 mod cross;
 mod fuzz;
@@ -48,6 +49,8 @@ enum Task {
     Bench(bench::Options),
     /// Compares memlet-server with memcached under load, in turns: throughput, latency, CPU time, memory
     BenchServer(bench_server::Options),
+    /// Compares the blocking client with others that read the same items: CPU time and time for one get
+    BenchClient(bench_client::Options),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Peers(options) => peers::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::BenchServer(options) => bench_server::run(&options),
+        Task::BenchClient(options) => bench_client::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

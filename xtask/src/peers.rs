@@ -59,7 +59,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     shell::run(&mut test)
 }
 
-fn ensure_python_clients(folder: &Path) -> Result<()> {
+pub(crate) fn ensure_python_clients(folder: &Path) -> Result<()> {
     let venv = folder.join("venv");
     once(
         &folder.join("python-clients"),

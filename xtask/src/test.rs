@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::shell::{cargo, run as run_command};
-use crate::{arrows, bench, bench_server, fuzz, lint, peers, size};
+use crate::{arrows, bench, bench_client, bench_server, fuzz, lint, peers, size};
 
 /// A step: its name, what it does, and the doing.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// What is quick and fails often comes first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "fmt",
         does: "formatting",
@@ -66,6 +66,11 @@ const STEPS: [Step; 10] = [
         name: "bench-server",
         does: "the comparison with memcached runs",
         run: || bench_server::run(&bench_server::Options::smoke()),
+    },
+    Step {
+        name: "bench-client",
+        does: "the comparison with other clients runs",
+        run: || bench_client::run(&bench_client::Options::smoke()),
     },
 ];
 /// How long each fuzz target runs here.

@@ -5,7 +5,7 @@
 //! bottleneck. Servers take turns round by round, so that a noisy neighbour hits all alike; medians of the rounds count.
 
 mod fill;
-mod peer;
+pub(crate) mod peer;
 mod table;
 
 use std::path::PathBuf;

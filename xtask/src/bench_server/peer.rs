@@ -14,7 +14,7 @@ use crate::shell;
 
 /// What kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Memcached,
     Memlet,
     Floor,
@@ -31,7 +31,7 @@ impl Kind {
 }
 
 /// A server that runs until the value is dropped.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     kind: Kind,
     child: Child,
     address: SocketAddr,
@@ -74,7 +74,7 @@ impl Peer {
             "-c",
             &connections,
         ];
-        let mut command = match kind {
+        let command = match kind {
             Kind::Memcached => {
                 let mut command = server(&programs.memcached);
                 // memcached refuses to run as root unless it is told to stay root.
@@ -92,6 +92,19 @@ impl Peer {
                 command
             }
         };
+        Self::launch(kind, command, port)
+    }
+
+    /// A memcached with one thread and its own defaults else.
+    pub(crate) fn memcached(program: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = server(program);
+        command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-t", "1"]);
+        command.args(["-U", "0", "-u", &user()?]);
+        Self::launch(Kind::Memcached, command, port)
+    }
+
+    fn launch(kind: Kind, mut command: Command, port: u16) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command
             .spawn()
@@ -128,7 +141,7 @@ impl Peer {
         self.kind.name()
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.address.to_string()
     }
 
@@ -189,7 +202,7 @@ fn server(program: &Path) -> Command {
 }
 
 /// A program that runs on one core alone, if there are several.
-pub(super) fn pinned(program: &Path, core: usize) -> Command {
+pub(crate) fn pinned(program: &Path, core: usize) -> Command {
     if thread::available_parallelism().map_or(1, usize::from) < 2 {
         return Command::new(program);
     }
