@@ -17,7 +17,7 @@ use super::{Figures, Service, ShardedStore, Task, Users};
 /// What a request and its answer have beside an item's bytes, rounded up.
 const PACKET_OVERHEAD: u32 = 1024;
 
-/// DCP connections at a time, unless told otherwise.
+/// DCP and TAP connections at a time, unless told otherwise.
 const FEEDS_MAX: usize = 16;
 
 /// The least bytes that keep the last changes, unless told otherwise.
@@ -38,12 +38,13 @@ pub struct CacheOptions {
     pub users: Option<Users>,
     /// What `stat settings` shows as verbosity, until a client sets another.
     pub verbosity: u32,
-    /// The most DCP connections at a time, each with a thread of its own; 0 for none, and OPEN is an unknown command.
+    /// The most DCP and TAP connections at a time, each with a thread of its own; 0 for none, and what begins one is an
+    /// unknown command.
     pub feeds_max: usize,
-    /// Bytes that keep the last changes for DCP connections. None: a 64th of the memory, at least 1 MiB, once the first
+    /// Bytes that keep the last changes for such connections. None: a 64th of the memory, at least 1 MiB, once the first
     /// of them opens.
     pub change_log: Option<usize>,
-    /// How long the peer of a DCP connection may take nothing of what is sent.
+    /// How long the peer of such a connection may take nothing of what is sent.
     pub feed_timeout: Duration,
 }
 
@@ -83,6 +84,9 @@ impl CacheOptions {
 /// the change which stored it. memcached answers that it does not know the command, and so does this cache if
 /// [`feeds_max`](CacheOptions::feeds_max) is 0 or the request is malformed. `stat replication` shows who follows. With
 /// users, feeds are for those who have logged in.
+///
+/// TAP_CONNECT is answered with the same, all at once, or with what is there alone (DUMP). Taking vbuckets over is
+/// refused, checkpoints are not sent, and a time given with BACKFILL means everything.
 ///
 /// What a follower is guaranteed: once it has come to the highest seqno it holds the items that the cache holds. A
 /// follower that is slower than the changes, for longer than [`change_log`](CacheOptions::change_log) lasts, is told so

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use memlet_core::dcp::{Body, Message};
 use memlet_core::engine::{Engine, Session};
 use memlet_core::handler::{Admission, Handler, Outcome, Reply, ValueStart};
+use memlet_core::tap::{Connect, ConnectFlags};
 use memlet_core::wire::{Header, Opcode, Request, Status};
 
 use super::cache::Login;
 use super::process::CacheHost;
-use super::producer::{Feed, Feeds, judge_open};
+use super::producer::{Feed, Feeds, Start, judge_open};
 use super::replica::Following;
 use super::{ShardedStore, Task, replication};
 
@@ -63,34 +64,53 @@ impl CacheHandler {
         }
     }
 
-    /// Makes the connection a feed, if that is what an OPEN asks for; one that is malformed is an unknown command.
+    /// Makes the connection a feed, if that is what is asked for; a malformed request is an unknown command.
     #[cold]
-    fn open(
+    fn begin_feed(
         &self,
         session: &mut CacheSession,
         request: &Request<'_>,
         reply: &mut Reply<'_>,
     ) -> Option<Outcome> {
-        let packet = request.to_packet().ok()?;
-        let Ok(Message {
-            body: Body::Open(open),
-            ..
-        }) = Message::parse(&packet)
-        else {
-            return None;
+        let (status, start) = match request.opcode {
+            Opcode::DCP_OPEN => dcp_start(request)?,
+            _ => tap_start(request)?,
         };
-        let status = judge_open(&open);
         if status != Status::SUCCESS {
             return Some(reply.error(status).into());
         }
         session.feed = Some(Feed {
-            name: String::from_utf8_lossy(open.name).into_owned(),
-            flags: open.flags,
+            name: String::from_utf8_lossy(request.key).into_owned(),
+            start,
             opaque: request.opaque,
         });
         // The feed answers.
         Some(Outcome::Close)
     }
+}
+
+/// What an OPEN asks for, and what is answered; none if it is malformed.
+fn dcp_start(request: &Request<'_>) -> Option<(Status, Start)> {
+    let packet = request.to_packet().ok()?;
+    match Message::parse(&packet).ok()?.body {
+        Body::Open(open) => Some((judge_open(&open), Start::Dcp(open.flags))),
+        _ => None,
+    }
+}
+
+/// What a TAP_CONNECT asks for, and what is answered; none if it is malformed.
+fn tap_start(request: &Request<'_>) -> Option<(Status, Start)> {
+    let connect = Connect::from_request(request).ok()?;
+    let takes_over = connect
+        .all_flags()
+        .contains(ConnectFlags::TAKEOVER_VBUCKETS);
+    let status = match takes_over {
+        true => Status::NOT_SUPPORTED,
+        false => Status::SUCCESS,
+    };
+    let mut bytes = vec![0; request.encoded_len().ok()?];
+    request.emit(&mut bytes).ok()?;
+    Some((status, Start::Tap(bytes)))
 }
 
 /// Whether a command may change an item.
@@ -139,9 +159,9 @@ impl Handler for CacheHandler {
         if self.refuses(request.opcode) {
             return reply.error_text(Status::NOT_SUPPORTED, REPLICA).into();
         }
-        if request.opcode == Opcode::DCP_OPEN
+        if matches!(request.opcode, Opcode::DCP_OPEN | Opcode::TAP_CONNECT)
             && self.feeds.are_enabled()
-            && let Some(outcome) = self.open(session, request, reply)
+            && let Some(outcome) = self.begin_feed(session, request, reply)
         {
             return outcome;
         }

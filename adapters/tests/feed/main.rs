@@ -2,6 +2,7 @@
 
 mod follower;
 mod replica;
+mod tap;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -132,6 +133,28 @@ fn open() -> Vec<u8> {
         key: b"f",
         ..Request::new(Opcode::DCP_OPEN)
     })
+}
+
+/// The answer to `stat replication`, a line for each row.
+fn statistics(cache: &Running) -> String {
+    let mut stream = cache.connect();
+    let stat = Request {
+        key: b"replication",
+        ..Request::new(Opcode::STAT)
+    };
+    stream.write_all(&packet(&stat)).unwrap();
+    let mut text = String::new();
+    loop {
+        let mut head = [0; 24];
+        stream.read_exact(&mut head).unwrap();
+        let mut body = vec![0; usize::from(head[11])];
+        stream.read_exact(&mut body).unwrap();
+        if body.is_empty() {
+            return text;
+        }
+        let (name, value) = body.split_at(head[3].into());
+        text += &format!("{}={}\n", name.escape_ascii(), value.escape_ascii());
+    }
 }
 
 fn wait_until(mut is_so: impl FnMut() -> bool) {
@@ -518,34 +541,14 @@ fn statistics_show_who_follows() {
     cache.set("key", b"value");
     let mut follower = cache.follow(0);
     follower.catch_up(&cache.store, now());
-    let mut stream = cache.connect();
-    let mut statistics = || {
-        let stat = Request {
-            key: b"replication",
-            ..Request::new(Opcode::STAT)
-        };
-        stream.write_all(&packet(&stat)).unwrap();
-        let mut text = String::new();
-        loop {
-            let mut head = [0; 24];
-            stream.read_exact(&mut head).unwrap();
-            let mut body = vec![0; usize::from(head[11])];
-            stream.read_exact(&mut body).unwrap();
-            if body.is_empty() {
-                return text;
-            }
-            let (name, value) = body.split_at(head[3].into());
-            text += &format!("{}={}\n", name.escape_ascii(), value.escape_ascii());
-        }
-    };
     let shards = cache.store.shards();
     wait_until(|| {
-        let text = statistics();
+        let text = statistics(&cache);
         assert!(text.starts_with("feeds=1\nfeed_0:name=follower\nfeed_0:peer=127.0.0.1:"));
         text.contains(&format!("streams={shards}\n")) && text.contains("behind=0\n")
     });
     drop(follower);
-    wait_until(|| statistics() == "feeds=0\n");
+    wait_until(|| statistics(&cache) == "feeds=0\n");
 }
 
 #[test]

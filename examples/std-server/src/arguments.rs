@@ -92,7 +92,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "seconds")]
     idle_timeout: Option<u32>,
 
-    /// Connections that may follow the changes (DCP, UPR) at the same time; 0 for none
+    /// Connections that may follow the changes (DCP, UPR, TAP) at the same time; 0 for none
     #[arg(long, value_name = "num", default_value_t = 16)]
     feeds_max: u16,
 

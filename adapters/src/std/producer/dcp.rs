@@ -308,18 +308,20 @@ impl Dcp {
         let position = stream.reader.position();
         let start = output.len();
         let mut last = None;
-        let step = stream.reader.read(shards, may_backfill, now, &mut |event| {
-            let sent = outstanding + (output.len() - start) as u64;
-            if output.len() >= OUTPUT_LEN || (window != 0 && sent >= window) {
-                return ControlFlow::Break(());
-            }
-            let is_change = !matches!(event, Event::Advanced { .. });
-            if is_live && last.is_none() && is_change {
-                output.resize(start + MARKER_LEN, 0);
-            }
-            last = writer.write(&event, tells_advance, output).or(last);
-            ControlFlow::Continue(())
-        });
+        let step = stream
+            .reader
+            .read(shards, may_backfill, now, &mut |event, _| {
+                let sent = outstanding + (output.len() - start) as u64;
+                if output.len() >= OUTPUT_LEN || (window != 0 && sent >= window) {
+                    return ControlFlow::Break(());
+                }
+                let is_change = !matches!(event, Event::Advanced { .. });
+                if is_live && last.is_none() && is_change {
+                    output.resize(start + MARKER_LEN, 0);
+                }
+                last = writer.write(&event, tells_advance, output).or(last);
+                ControlFlow::Continue(())
+            });
         if is_live && let Some(last) = last {
             let marker = writer.marker(position, last, SnapshotFlags::MEMORY);
             // It has exactly this length.

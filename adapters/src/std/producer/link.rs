@@ -6,22 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use memlet_core::dcp::OpenFlags;
-use memlet_core::wire::{Limits, Opcode, Packet, Parsed, Response, Status};
+use memlet_core::wire::{Response, Status};
 use mio::{Events, Interest, Poll, Token, Waker};
 use tracing::{debug, warn};
 
 use super::super::{ShardedStore, TakenConnection};
-use super::dcp::Dcp;
+use super::protocol::{Protocol, Start};
 use super::{Closed, Filled, OUTPUT_LEN, emit};
 
 /// What a consumer may say at once, in bytes; its longest request is much shorter.
 const INPUT_LEN_MAX: usize = 64 << 10;
-
-const LIMITS: Limits = Limits {
-    key_len_max: 250,
-    body_len_max: 16 << 10,
-};
 
 /// What is read at once, in bytes.
 const READ_LEN: usize = 16 << 10;
@@ -38,11 +32,11 @@ const DRAIN_MAX: Duration = Duration::from_secs(1);
 const STREAM: Token = Token(0);
 const WAKE: Token = Token(1);
 
-/// How a feed starts: with the OPEN of a DCP connection.
+/// What a feed is to be.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Feed {
     pub(in super::super) name: String,
-    pub(in super::super) flags: OpenFlags,
+    pub(in super::super) start: Start,
     pub(in super::super) opaque: u32,
 }
 
@@ -183,30 +177,36 @@ impl<'a> Link<'a> {
             true => Status::SUCCESS,
             false => Status::EBUSY,
         };
-        let answer = Response {
-            opaque: feed.opaque,
-            value: status.text().as_bytes(),
-            ..Response::new(Opcode::DCP_OPEN, status)
-        };
-        emit(&mut self.output, |out| answer.emit(out));
+        if feed.start.is_answered() || !is_admitted {
+            let answer = Response {
+                opaque: feed.opaque,
+                value: status.text().as_bytes(),
+                ..Response::new(feed.start.opcode(), status)
+            };
+            emit(&mut self.output, |out| answer.emit(out));
+        }
         if !is_admitted {
             self.finish();
-            return Closed::Drained;
+            return Closed::Ended("there are too many feeds".into());
         }
-        let mut dcp = Dcp::new(feed.flags, self.connection.now());
-        let closed = match self.run(&mut dcp) {
+        let now = self.connection.now();
+        let mut protocol = match Protocol::new(&feed.start, &self.feeds.shards, now) {
+            Ok(protocol) => protocol,
+            Err(closed) => return closed,
+        };
+        let closed = match self.run(&mut protocol) {
             Ok(closed) | Err(closed) => closed,
         };
         if let Closed::Drained = closed {
-            dcp.end_all(&mut self.output);
+            protocol.end_all(&mut self.output, self.connection.now());
         }
-        if let Closed::Drained | Closed::Quit | Closed::Malformed(_) = closed {
+        if let Closed::Drained | Closed::Quit | Closed::Ended(_) | Closed::Malformed(_) = closed {
             self.finish();
         }
         closed
     }
 
-    fn run(&mut self, dcp: &mut Dcp) -> Result<Closed, Closed> {
+    fn run(&mut self, protocol: &mut Protocol) -> Result<Closed, Closed> {
         let mut events = Events::with_capacity(16);
         let mut has_sent = false;
         loop {
@@ -215,13 +215,13 @@ impl<'a> Link<'a> {
                 return Ok(Closed::Drained);
             }
             let progressed = self.send()?;
-            self.receive(dcp, now)?;
-            dcp.handle_time(&mut self.output, now)?;
+            self.receive(protocol, now)?;
+            protocol.handle_time(&mut self.output, now)?;
             let mut filled = Filled::Idle;
             let has_room = self.output.len() - self.sent < OUTPUT_LEN / 2;
             if has_room {
                 self.compact();
-                filled = dcp.fill(&self.feeds.shards, &mut self.output, now);
+                filled = protocol.fill(&self.feeds.shards, &mut self.output, now)?;
             }
             let is_waiting = self.sent < self.output.len();
             let is_busy = (has_room && filled == Filled::More)
@@ -234,14 +234,16 @@ impl<'a> Link<'a> {
             if is_waiting && self.taken.elapsed() > self.feeds.timeout {
                 return Ok(Closed::Stalled);
             }
-            self.show(dcp);
+            self.show(protocol);
             let mut sleep = PAUSE;
             if !has_sent {
                 self.feeds.shards.wakers().want();
                 // What changed before that is not announced.
-                if has_room && dcp.fill(&self.feeds.shards, &mut self.output, now) == Filled::More
-                    || self.output.len() > self.sent && self.writable
-                {
+                if has_room {
+                    filled = protocol.fill(&self.feeds.shards, &mut self.output, now)?;
+                }
+                let is_waiting = self.sent < self.output.len();
+                if (has_room && filled == Filled::More) || (is_waiting && self.writable) {
                     continue;
                 }
                 sleep = SLEEP;
@@ -299,7 +301,7 @@ impl<'a> Link<'a> {
     }
 
     /// Takes what the peer has said, unless it does not take its answers.
-    fn receive(&mut self, dcp: &mut Dcp, now: u32) -> Result<(), Closed> {
+    fn receive(&mut self, protocol: &mut Protocol, now: u32) -> Result<(), Closed> {
         if !self.readable || self.output.len() >= OUTPUT_LEN {
             return Ok(());
         }
@@ -317,17 +319,7 @@ impl<'a> Link<'a> {
             }
             Err(error) => return Err(Closed::Transport(error)),
         }
-        let mut done = 0;
-        loop {
-            match Packet::parse(&self.input[done..], &LIMITS) {
-                Ok(Parsed::Complete { value, consumed }) => {
-                    dcp.handle(&value, &self.feeds.shards, &mut self.output, now)?;
-                    done += consumed;
-                }
-                Ok(Parsed::NeedMore { .. }) => break,
-                Err(error) => return Err(Closed::Malformed(error.to_string())),
-            }
-        }
+        let done = protocol.take(&self.input, &self.feeds.shards, &mut self.output, now)?;
         self.input.drain(..done);
         if self.input.len() > INPUT_LEN_MAX {
             return Err(Closed::Malformed("a request is too long".into()));
@@ -336,10 +328,10 @@ impl<'a> Link<'a> {
     }
 
     /// Lets others see how far it is.
-    fn show(&self, dcp: &Dcp) {
+    fn show(&self, protocol: &Protocol) {
         let mut behind = 0;
         let mut streams = 0;
-        for (vbucket, position) in dcp.positions() {
+        for (vbucket, position) in protocol.positions() {
             let last = self
                 .feeds
                 .shards
@@ -348,7 +340,7 @@ impl<'a> Link<'a> {
             streams += 1;
         }
         if let Some(open) = self.feeds.lock().get_mut(&self.number) {
-            open.outstanding = dcp.outstanding();
+            open.outstanding = protocol.outstanding();
             open.behind = behind;
             open.streams = streams;
         }

@@ -1,7 +1,7 @@
-//! Feeds: telling others what a server holds and how that changes, by DCP (UPR).
+//! Feeds: telling others what a server holds and how that changes, by DCP (UPR) or TAP.
 //!
-//! A connection that sends OPEN as a consumer of ours leaves its thread's event loop for a thread of its own. From then on
-//! it is asked for streams and tells changes:
+//! A connection that sends OPEN as a consumer of ours, or TAP_CONNECT, leaves its thread's event loop for a thread of its
+//! own. From then on it tells changes, of the streams that it is asked for (DCP) or of all at once (TAP):
 //!
 //! * A vbucket is a shard of the server's [`ShardedStore`](super::ShardedStore): 0 up to the number of shards. Which
 //!   keys it has nobody else can know, because the hash is seeded; a follower takes all of them.
@@ -34,7 +34,9 @@ mod control;
 mod dcp;
 mod link;
 mod pass;
+mod protocol;
 mod reader;
+mod tap;
 
 use std::fmt;
 use std::io;
@@ -43,6 +45,7 @@ use memlet_core::wire::EmitError;
 
 pub(super) use dcp::judge_open;
 pub(super) use link::{Feed, Feeds};
+pub(super) use protocol::Start;
 
 /// Bytes of messages that wait to be taken by the peer, but for the last message.
 const OUTPUT_LEN: usize = 64 << 10;
@@ -57,6 +60,8 @@ pub(super) enum Closed {
     EndOfInput,
     /// The peer has asked for it.
     Quit,
+    /// By the rules of TAP.
+    Ended(String),
     /// The peer said what is no packet.
     Malformed(String),
     /// The peer takes nothing.
@@ -74,6 +79,7 @@ impl fmt::Display for Closed {
         match self {
             Closed::EndOfInput => f.write_str("the peer has closed"),
             Closed::Quit => f.write_str("the peer has asked for the end"),
+            Closed::Ended(text) => f.write_str(text),
             Closed::Malformed(text) => write!(f, "the peer said what is no packet: {text}"),
             Closed::Stalled => f.write_str("the peer takes nothing"),
             Closed::NoAnswer => f.write_str("the peer has not answered a NOOP"),

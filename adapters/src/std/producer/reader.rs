@@ -71,7 +71,9 @@ pub(super) enum Over {
 }
 
 /// Where events go; `Break` says that there was no room, and that nothing was taken.
-pub(super) type Sink<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
+///
+/// The second argument says that nothing more of the shard is waiting.
+pub(super) type Sink<'a> = dyn FnMut(Event<'_>, bool) -> ControlFlow<()> + 'a;
 
 /// Reads one shard.
 #[derive(Debug)]
@@ -209,7 +211,7 @@ impl Reader {
         }
         if !*is_announced {
             let from = self.position;
-            if sink(Event::BackfillStart { from, to }).is_break() {
+            if sink(Event::BackfillStart { from, to }, false).is_break() {
                 return Step::Full;
             }
             *is_announced = true;
@@ -220,7 +222,7 @@ impl Reader {
                     **pass = Pass::new(self.position, to);
                     return Step::More;
                 }
-                if sink(Event::Advanced { to }).is_break() {
+                if sink(Event::Advanced { to }, false).is_break() {
                     return Step::Full;
                 }
                 self.position = to;
@@ -230,7 +232,7 @@ impl Reader {
             let hashed = store.key(key);
             if let Some(item) = store.peek(hashed, now)
                 && item.cas == number
-                && sink(Event::Stored { number, key, item }).is_break()
+                && sink(Event::Stored { number, key, item }, false).is_break()
             {
                 return Step::Full;
             }
@@ -258,7 +260,7 @@ impl Reader {
                 }
                 let to = store.last_change().min(self.end);
                 if to > self.position {
-                    if sink(Event::Advanced { to }).is_break() {
+                    if sink(Event::Advanced { to }, false).is_break() {
                         return Step::Full;
                     }
                     self.position = to;
@@ -275,7 +277,9 @@ impl Reader {
                 return Step::Over(Over::Complete);
             }
             if number > self.position {
-                if tell(store, number, entry.kind, entry.key(), now, sink).is_break() {
+                let is_last = store.observer().entry(next).is_none();
+                let mut sink = |event: Event<'_>| sink(event, is_last);
+                if tell(store, number, entry.kind, entry.key(), now, &mut sink).is_break() {
                     return Step::Full;
                 }
                 self.position = number;
@@ -293,7 +297,7 @@ fn tell(
     kind: Kind,
     key: &[u8],
     now: u32,
-    sink: &mut Sink<'_>,
+    sink: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if kind == Kind::Flushed {
         return sink(Event::Flushed { number });
