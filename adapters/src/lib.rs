@@ -6,6 +6,7 @@
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
 //! | `capture` | `capture`: packets explained for people | std |
+//! | `metrics` | `metrics`: counters as JSON and for Prometheus, over HTTP | a Unix system |
 //! | `load` | `load`: a load generator | a Unix system |
 #![cfg_attr(
     not(any(feature = "std", feature = "load", feature = "capture", test)),
@@ -23,6 +24,8 @@ pub mod capture;
 pub mod client;
 #[cfg(all(feature = "load", unix))]
 pub mod load;
+#[cfg(all(feature = "metrics", unix))]
+pub mod metrics;
 #[cfg(all(feature = "std", unix))]
 pub mod std;
 

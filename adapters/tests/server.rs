@@ -532,7 +532,7 @@ fn statistics_are_those_of_all_threads_and_never_late() {
     assert_eq!(number(&values, "threads"), 4);
     assert_eq!(number(&values, "curr_connections"), 8);
     assert_eq!(number(&values, "limit_maxbytes"), 64 << 20);
-    assert_eq!(number(&values, "pid"), std::process::id().into());
+    assert_eq!(number(&values, "pid"), u64::from(std::process::id()));
     stat(&mut streams[5], b"reset");
     let values = stat(&mut streams[0], b"");
     assert_eq!(number(&values, "get_misses"), 0);

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use memlet_core::connection::ConnectionOptions;
-use memlet_core::engine::{Credentials, Engine, EngineSettings};
+use memlet_core::engine::{Credentials, Engine, EngineSettings, Statistics};
+use memlet_core::store::{Shards, StoreStatistics};
 
 use super::handler::{self, CacheHandler, CacheSession};
 use super::process::{CacheHost, Process};
@@ -165,6 +166,32 @@ impl Cache {
 
     pub(super) fn item_size_max(&self) -> u32 {
         self.settings.item_size_max
+    }
+
+    /// What the engines of all threads have counted since the start; `stat reset` does not take it back.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.process
+            .get()
+            .map(|process| process.published())
+            .unwrap_or_default()
+    }
+
+    /// What the stores of all shards have counted since the start, and what they hold now.
+    #[must_use]
+    pub fn store_statistics(&self) -> StoreStatistics {
+        let mut sum = StoreStatistics::default();
+        // A handle to the same store.
+        self.store
+            .clone()
+            .for_each(|store| sum.add(&store.statistics()));
+        sum
+    }
+
+    /// What its engines are told.
+    #[must_use]
+    pub fn settings(&self) -> &EngineSettings {
+        &self.settings
     }
 }
 

@@ -56,6 +56,12 @@ impl Figures {
         self.clock.started()
     }
 
+    /// Seconds since then.
+    #[must_use]
+    pub fn uptime(&self) -> u32 {
+        self.clock.now().saturating_sub(self.clock.started())
+    }
+
     /// Whether the server still accepts connections.
     #[must_use]
     pub fn is_accepting(&self) -> bool {

@@ -67,6 +67,15 @@ impl Process {
         *lock(&self.published[thread].0) = *statistics;
     }
 
+    /// What all engines have counted since the start, as of the last answers that they sent.
+    pub(super) fn published(&self) -> Statistics {
+        let mut sum = Statistics::default();
+        for published in &self.published {
+            sum.add(&lock(&published.0));
+        }
+        sum
+    }
+
     /// What all engines have counted since the start.
     fn sum(&self, thread: usize, own: &Statistics) -> Statistics {
         let mut sum = *own;

@@ -44,3 +44,21 @@ where
         self(thread)
     }
 }
+
+/// A service that is shared with whoever looks at its figures.
+impl<V: Service + Send + ?Sized> Service for Arc<V> {
+    type Handler = V::Handler;
+
+    fn handler(&self, thread: usize, figures: &Arc<Figures>) -> V::Handler {
+        V::handler(self, thread, figures)
+    }
+
+    fn take(&self, session: &mut <V::Handler as Handler>::Session) -> Option<Task> {
+        V::take(self, session)
+    }
+
+    #[inline]
+    fn publish(&self, thread: usize, handler: &mut V::Handler) {
+        V::publish(self, thread, handler);
+    }
+}

@@ -101,6 +101,18 @@ impl Table {
             .map(|(number, count)| (Opcode(number), *count))
     }
 
+    /// Adds what was counted elsewhere for an opcode.
+    pub fn add_count(&mut self, opcode: Opcode, more: Count) {
+        if let Some(count) = self.counts.get_mut(usize::from(opcode.0)) {
+            count.add(&more);
+        }
+    }
+
+    /// Adds what was counted elsewhere for packets of which fewer than 2 bytes moved.
+    pub fn add_unknown(&mut self, more: Count) {
+        self.unknown.add(&more);
+    }
+
     /// Adds what another table has counted.
     pub fn add(&mut self, other: &Table) {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {

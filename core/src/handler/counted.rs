@@ -44,8 +44,13 @@ pub struct CountedSession<S> {
 
 impl<S> CountedSession<S> {
     /// What the inner handler keeps.
-    pub fn inner(&self) -> &S {
+    pub const fn inner(&self) -> &S {
         &self.session
+    }
+
+    /// What the inner handler keeps.
+    pub const fn inner_mut(&mut self) -> &mut S {
+        &mut self.session
     }
 }
 
