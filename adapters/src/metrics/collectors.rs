@@ -13,6 +13,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::SharedCounters;
 use crate::std::{Cache, Figures};
 
+/// One of the numbers of a count.
+type Number = fn(&Count) -> u64;
+
 /// Labels of one series.
 type Labels<'a> = [(&'static str, &'a str)];
 
@@ -36,7 +39,7 @@ impl Collector for CountersCollector {
             ("received", &counters.received),
             ("fed", &counters.fed),
         ];
-        let families: [(&str, &str, fn(&Count) -> u64); 3] = [
+        let families: [(&str, &str, Number); 3] = [
             (
                 "memlet_packets",
                 "Packets that came through, whatever their status",
@@ -67,7 +70,7 @@ fn encode_table(
     family: &mut MetricEncoder<'_>,
     direction: &str,
     table: &Table,
-    number: fn(&Count) -> u64,
+    number: Number,
 ) -> Result<(), Error> {
     let unknown = (String::from("unknown"), table.unknown());
     let named = table

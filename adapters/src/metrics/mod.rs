@@ -31,6 +31,9 @@ mod shared;
 
 pub use collectors::{CacheCollector, CountersCollector};
 pub use json::to_json;
+/// Where collectors are put together: the registry of the crate `prometheus-client`.
+pub use prometheus_client::registry::Registry as MetricsRegistry;
+
 pub use server::{MetricsError, MetricsServer};
 pub use service::CountedService;
 pub use shared::{CounterWriter, SharedCounters};

@@ -60,6 +60,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "num", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
     connection_memory: u64,
 
+    /// Serve metrics over HTTP at this address (ADDR:PORT; port 0 lets the system choose): /metrics for Prometheus,
+    /// /debug/vars as JSON. Whoever reaches it can read them
+    #[arg(long, value_name = "addr:port")]
+    pub(crate) metrics: Option<SocketAddr>,
+
     /// Connections at the same time; beyond it a client is told so and hung up on
     #[arg(short, long, value_name = "num", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     conn_limit: u32,

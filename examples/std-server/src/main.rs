@@ -2,11 +2,17 @@
 
 mod arguments;
 
+use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arguments::Arguments;
+use memlet::metrics::{
+    CacheCollector, CountedService, CountersCollector, MetricsError, MetricsRegistry,
+    MetricsServer, SharedCounters,
+};
 use memlet::std::{Cache, Listen, Replica, ReplicaOptions, Server};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -25,7 +31,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), String> {
     let cache_options = arguments.cache()?;
     let server_options = arguments.server(&cache_options)?;
-    let cache = Cache::new(cache_options).map_err(|error| arguments.explain(&error))?;
+    let cache = Arc::new(Cache::new(cache_options).map_err(|error| arguments.explain(&error))?);
     let server = Server::bind(server_options).map_err(|error| error.to_string())?;
     server
         .drain_on_signals()
@@ -34,10 +40,39 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         None => None,
         Some(options) => Some(replicate(&cache, options).map_err(|error| error.to_string())?),
     };
-    greet(&server);
-    let served = server.run(&cache).map_err(|error| error.to_string());
+    let served = match arguments.metrics {
+        None => {
+            greet(&server);
+            server.run(&cache)
+        }
+        Some(address) => {
+            let counters = SharedCounters::new();
+            let metrics = serve_metrics(address, &cache, &server, &counters)
+                .map_err(|error| format!("--metrics: {error}"))?;
+            greet(&server);
+            say(format_args!(
+                "metrics: http://{}/metrics",
+                metrics.address()
+            ));
+            server.run(&CountedService::new(cache, counters))
+        }
+    };
     drop(replica);
-    served
+    served.map_err(|error| error.to_string())
+}
+
+/// Tells Prometheus, or whoever asks at this address, what the server does.
+fn serve_metrics(
+    address: SocketAddr,
+    cache: &Arc<Cache>,
+    server: &Server,
+    counters: &SharedCounters,
+) -> Result<MetricsServer, MetricsError> {
+    let mut registry = MetricsRegistry::default();
+    let collector = CacheCollector::new(Arc::clone(cache), server.figures());
+    registry.register_collector(Box::new(collector));
+    registry.register_collector(Box::new(CountersCollector::new(counters.clone())));
+    MetricsServer::start(address, registry, counters.clone())
 }
 
 /// Follows another server until SIGUSR1 says that clients may write.
@@ -59,13 +94,16 @@ fn greet(server: &Server) {
             addresses.first().map_or("", |address| address)
         ),
     };
-    // Nobody has to be there to read it.
-    let mut out = io::stdout().lock();
-    let _ = writeln!(
-        out,
+    say(format_args!(
         "memlet-server listens on {}; try: {how}",
         addresses.join(", ")
-    );
+    ));
+}
+
+/// Writes a line to standard output; nobody has to be there to read it.
+fn say(line: fmt::Arguments<'_>) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }
 

@@ -236,3 +236,36 @@ fn a_unix_socket_in_use_is_left_alone_and_a_stale_one_is_replaced() {
     UnixStream::connect(path).unwrap();
     second.signal("TERM");
 }
+
+#[test]
+fn metrics_are_served_where_the_second_line_says() {
+    let mut child = command(&["-p", "0", "--metrics", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let word = |line: &str, start: &str| {
+        let mut words = line.split(['"', ' ', ';', ',', '/']);
+        let word = words.find(|word| word.starts_with(start));
+        word.unwrap_or_else(|| panic!("{line:?}")).to_owned()
+    };
+    let cache = word(&lines.next().unwrap().unwrap(), "127.0.0.1:");
+    let metrics = word(&lines.next().unwrap().unwrap(), "127.0.0.1:");
+    let mut client = TcpStream::connect(cache).unwrap();
+    client.write_all(&NOOP).unwrap();
+    client.read_exact(&mut [0; 24]).unwrap();
+    let mut stream = TcpStream::connect(metrics).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    for line in [
+        "memlet_packets_total{direction=\"received\",opcode=\"NOOP\"} 1",
+        "memlet_packet_bytes_total{direction=\"sent\",opcode=\"NOOP\"} 24",
+        "memcached_current_connections 1",
+    ] {
+        assert!(text.contains(line), "{line} is missing in {text}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
