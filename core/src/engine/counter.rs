@@ -110,7 +110,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 created,
             } => {
                 if !created {
-                    Statistics::raise(hits, 1);
+                    Statistics::raise(hits);
                 }
                 if quiet {
                     return Outcome::Done;
@@ -118,7 +118,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                 return reply.send(&[], &[], &number.to_be_bytes(), cas).into();
             }
             Counted::Missing => {
-                Statistics::raise(misses, 1);
+                Statistics::raise(misses);
                 Status::KEY_ENOENT
             }
             Counted::Refused(status) => status,

@@ -18,7 +18,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         });
         match deleted {
             Ok(()) => {
-                Statistics::raise(&mut self.statistics.delete_hits, 1);
+                Statistics::raise(&mut self.statistics.delete_hits);
                 if request.opcode.is_quiet() {
                     Outcome::Done
                 } else {
@@ -27,7 +27,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             }
             Err(DeleteError::Exists) => reply.error(Status::KEY_EEXISTS).into(),
             Err(_) => {
-                Statistics::raise(&mut self.statistics.delete_misses, 1);
+                Statistics::raise(&mut self.statistics.delete_misses);
                 reply.error(Status::KEY_ENOENT).into()
             }
         }

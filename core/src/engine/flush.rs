@@ -22,7 +22,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         }
         let when = flush_time(extras.expiration.unwrap_or(0), self.host.started(), now);
         self.shards.for_each(|store| store.flush(when, now));
-        Statistics::raise(&mut self.statistics.cmd_flush, 1);
+        Statistics::raise(&mut self.statistics.cmd_flush);
         if request.opcode.is_quiet() {
             Outcome::Done
         } else {

@@ -25,14 +25,14 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         // What does not fit the output is asked for again, and counted then.
         match found {
             Some(Outcome::Done) => {
-                Statistics::raise(&mut statistics.get_hits, 1);
+                Statistics::raise(&mut statistics.get_hits);
                 Outcome::Done
             }
             Some(again) => again,
             None => {
                 let outcome = miss(request, with_key, reply);
                 if outcome == Outcome::Done {
-                    Statistics::raise(&mut statistics.get_misses, 1);
+                    Statistics::raise(&mut statistics.get_misses);
                 }
                 outcome
             }

@@ -57,13 +57,13 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             // A step too many leaves the exchange finished, so that the next AUTH still fails.
             (_, Exchange::Finished | Exchange::None) => false,
         };
-        Statistics::raise(&mut self.statistics.auth_cmds, 1);
+        Statistics::raise(&mut self.statistics.auth_cmds);
         if authenticated {
             session.authenticated = true;
             session.exchange = Exchange::Finished;
             return reply.send(&[], &[], b"Authenticated", 0).into();
         }
-        Statistics::raise(&mut self.statistics.auth_errors, 1);
+        Statistics::raise(&mut self.statistics.auth_errors);
         reply.error(Status::AUTH_ERROR).into()
     }
 

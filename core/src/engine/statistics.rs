@@ -83,8 +83,10 @@ impl Statistics {
         self.touch_hits.wrapping_add(self.touch_misses)
     }
 
-    #[inline]
-    pub(super) fn raise(counter: &mut u64, by: u64) {
-        *counter = counter.wrapping_add(by);
+    /// Counts one more.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(super) fn raise(counter: &mut u64) {
+        *counter = counter.wrapping_add(1);
     }
 }

@@ -72,12 +72,12 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         stored: Result<u64, SetError>,
         reply: &mut Reply<'_>,
     ) -> Outcome {
-        Statistics::raise(&mut self.statistics.cmd_set, 1);
+        Statistics::raise(&mut self.statistics.cmd_set);
         if cas != 0 {
             match stored {
-                Ok(_) => Statistics::raise(&mut self.statistics.cas_hits, 1),
-                Err(SetError::Exists) => Statistics::raise(&mut self.statistics.cas_badval, 1),
-                Err(SetError::NotFound) => Statistics::raise(&mut self.statistics.cas_misses, 1),
+                Ok(_) => Statistics::raise(&mut self.statistics.cas_hits),
+                Err(SetError::Exists) => Statistics::raise(&mut self.statistics.cas_badval),
+                Err(SetError::NotFound) => Statistics::raise(&mut self.statistics.cas_misses),
                 Err(_) => {}
             }
         }
@@ -107,10 +107,10 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     ) -> Outcome {
         self.delete_stale(mode, key, now);
         if status == Status::E2BIG {
-            Statistics::raise(&mut self.statistics.store_too_large, 1);
+            Statistics::raise(&mut self.statistics.store_too_large);
             reply.error(status).into()
         } else {
-            Statistics::raise(&mut self.statistics.store_no_memory, 1);
+            Statistics::raise(&mut self.statistics.store_no_memory);
             reply.error_text(Status::ENOMEM, OUT_OF_MEMORY).into()
         }
     }

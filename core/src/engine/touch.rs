@@ -52,7 +52,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             ),
         };
         if outcome == Outcome::Done {
-            Statistics::raise(counter, 1);
+            Statistics::raise(counter);
         }
         outcome
     }

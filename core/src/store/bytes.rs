@@ -9,7 +9,8 @@ pub(super) fn load_u8(memory: &[u8], at: u32) -> u8 {
 }
 
 /// The 16-bit number at `at`.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn load_u16(memory: &[u8], at: u32) -> u16 {
     memory
         .get(at as usize..)
@@ -27,7 +28,8 @@ pub(super) fn load_u32(memory: &[u8], at: u32) -> u32 {
         .map_or(0, |b| u32::from_le_bytes(*b))
 }
 
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn store_u16(memory: &mut [u8], at: u32, number: u16) {
     if let Some(to) = memory
         .get_mut(at as usize..)

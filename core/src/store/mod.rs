@@ -274,7 +274,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, O: Observer> Store<M, O> {
         state.settle(now);
         let memory = self.memory.as_mut();
         // What is found stays in its place, here and elsewhere: a device would call a routine to move it.
-        let Some(found) = &state.locate(memory, key.bytes(), key.hash()) else {
+        let Some(found) = &state.locate(memory, &key) else {
             return None;
         };
         if state.is_gone(&found.header, now) {

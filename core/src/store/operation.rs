@@ -112,8 +112,8 @@ impl<O> State<O> {
 
     /// Finds the record of a key.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    pub(super) fn locate(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<Found> {
-        let (slot, at) = self.search(memory, key, hash)?;
+    pub(super) fn locate(&self, memory: &[u8], key: &Key<'_>) -> Option<Found> {
+        let (slot, at) = self.search(memory, key)?;
         let header = self.log_of(at).header_at_once(memory, at)?;
         Some(Found { slot, at, header })
     }
@@ -121,29 +121,23 @@ impl<O> State<O> {
     /// Finds where the slot and the record of a key lie: one of two buckets, and the tags leave few records to look at.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn search(&self, memory: &[u8], key: &[u8], hash: u64) -> Option<(u32, u32)> {
-        let [first, second] = self.index.pair(hash);
-        match self.search_bucket(memory, first, key, hash) {
-            None => self.search_bucket(memory, second, key, hash),
+    fn search(&self, memory: &[u8], key: &Key<'_>) -> Option<(u32, u32)> {
+        let [first, second] = self.index.pair(key.hash());
+        match self.search_bucket(memory, first, key) {
+            None => self.search_bucket(memory, second, key),
             found => found,
         }
     }
 
-    fn search_bucket(
-        &self,
-        memory: &[u8],
-        bucket: u32,
-        key: &[u8],
-        hash: u64,
-    ) -> Option<(u32, u32)> {
+    fn search_bucket(&self, memory: &[u8], bucket: u32, key: &Key<'_>) -> Option<(u32, u32)> {
         let slots = self.index.bucket(memory, bucket)?;
-        let mut candidates = self.index.candidates(slots, hash);
+        let mut candidates = self.index.candidates(slots, key.hash());
         while candidates != 0 {
             let slot = candidates.trailing_zeros();
             candidates &= candidates - 1;
             let slot = self.index.slot_at(bucket, slot);
             if let Some(at) = self.index.position(load_u32(memory, slot))
-                && self.log_of(at).has_key(memory, at, key)
+                && self.log_of(at).has_key(memory, at, key.bytes())
             {
                 return Some((slot, at));
             }
@@ -217,14 +211,14 @@ impl<O: Observer> Operation<'_, O> {
     }
 
     pub(super) fn locate(&self, key: Key<'_>) -> Option<Found> {
-        self.state.locate(self.memory, key.bytes(), key.hash())
+        self.state.locate(self.memory, &key)
     }
 
     /// The item of a key, if it lives; what is past its time is removed on the way.
     #[inline]
     pub(super) fn find(&mut self, key: Key<'_>) -> Option<Found> {
         let state = &*self.state;
-        let (slot, at) = state.search(self.memory, key.bytes(), key.hash())?;
+        let (slot, at) = state.search(self.memory, &key)?;
         let header = state.log_of(at).header_at_once(self.memory, at)?;
         if self.is_gone(&header) {
             self.reclaim(slot, at, &header);

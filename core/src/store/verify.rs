@@ -29,7 +29,7 @@ impl<O> State<O> {
                     let key = log.key(memory, at, &entry);
                     let hash = self.options.seed.hash_pieces(key);
                     let found = self
-                        .locate(memory, &copied(key), hash)
+                        .locate(memory, &Key::with_hash(&copied(key), hash))
                         .expect("each record is indexed");
                     assert_eq!(found.at, at, "each record is indexed once");
                     items += 1;
