@@ -2,7 +2,7 @@
 
 use super::session::{Exchange, Session};
 use super::storage::len_u32;
-use super::{Credentials, Engine, Host, Statistics};
+use super::{Credentials, Engine, Host, Statistics, same_bytes};
 use crate::handler::{Outcome, Reply};
 use crate::store::Shards;
 use crate::wire::{Opcode, Request, Status};
@@ -80,7 +80,9 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         else {
             return false;
         };
-        if user.is_empty() || password.is_empty() || !(authorized.is_empty() || authorized == user)
+        if user.is_empty()
+            || password.is_empty()
+            || !(authorized.is_empty() || same_bytes(authorized, user))
         {
             return false;
         }

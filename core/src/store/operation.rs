@@ -131,6 +131,7 @@ impl<O> State<O> {
 
     fn search_bucket(&self, memory: &[u8], bucket: u32, key: &Key<'_>) -> Option<(u32, u32)> {
         let slots = self.index.bucket(memory, bucket)?;
+        // A server's processor compares all tags at once.
         let mut candidates = self.index.candidates(slots, key.hash());
         while candidates != 0 {
             let slot = candidates.trailing_zeros();

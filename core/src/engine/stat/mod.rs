@@ -50,11 +50,10 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         now: u32,
     ) -> Outcome {
         let is_group = |(name, by_start, _): &&(&[u8], bool, Group)| {
-            if *by_start {
-                request.key.starts_with(name)
-            } else {
-                request.key == *name
-            }
+            // Byte by byte: a device has no other use for a routine that compares.
+            let pairs = name.iter().zip(request.key);
+            let common = pairs.take_while(|(byte, other)| byte == other).count();
+            common == name.len() && (*by_start || common == request.key.len())
         };
         let Some((_, _, group)) = GROUPS.iter().find(is_group) else {
             return reply.error(Status::KEY_ENOENT).into();
