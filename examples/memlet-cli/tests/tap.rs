@@ -1,13 +1,17 @@
-//! `memlet tap` against a scripted producer: what it asks for, what it prints, what it confirms, how it ends.
+//! `memlet tap` against a scripted producer, for what it asks for, prints and confirms and how it ends, and against a cache.
 
 mod common;
 
-use std::io::{ErrorKind, Read, Write};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, ErrorKind, Lines, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{self, Child, ChildStdout, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::{Running, memlet};
+use memlet::client::Command;
+use memlet::std::ConnectOptions;
 use memlet_core::connection::feed::{TapChange, TapProducer, TapProducerEnd, TapProducerNext};
 use memlet_core::tap::{Connect, ConnectFlags, Subtype, VbucketState};
 use memlet_core::wire::{Limits, Opcode, Parsed, Request, Response, Status};
@@ -323,4 +327,115 @@ fn what_makes_no_request_is_a_usage_error() {
             .failed(2)
             .contains("longer than")
     );
+}
+
+/// A cache with items in it.
+fn filled(items: u32) -> (Running, String) {
+    let server = Running::start();
+    let address = server.address.to_string();
+    let mut client = memlet::std::connect(server.address, &ConnectOptions::default()).unwrap();
+    for number in 0..items {
+        let (key, value) = (format!("key{number}"), format!("value{number}"));
+        let command = Command::set(key.as_bytes(), value.as_bytes()).flags(number);
+        client.store(&command).unwrap();
+    }
+    (server, address)
+}
+
+/// Key, value and flags of every item that was printed as JSON.
+fn items(ran: &common::Ran) -> BTreeMap<String, (String, u64)> {
+    let lines = ran.ok().lines();
+    let events = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events
+        .filter(|event| event["event"] == "mutation")
+        .map(|event| {
+            let text = |name: &str| event[name].as_str().unwrap_or("(none)").to_owned();
+            (
+                text("key"),
+                (text("value"), event["flags"].as_u64().unwrap()),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn all_items_of_a_cache_are_dumped() {
+    let (_server, address) = filled(3000);
+    let expected: BTreeMap<_, _> = (0..3000_u32)
+        .map(|number| {
+            (
+                format!("key{number}"),
+                (format!("value{number}"), number.into()),
+            )
+        })
+        .collect();
+    for ack in [&[][..], &["--ack"]] {
+        let ran = tap(&address, &[&["--dump", "--json"], ack].concat());
+        assert_eq!(items(&ran), expected);
+        let last: Value = serde_json::from_str(ran.lines().last().unwrap()).unwrap();
+        assert_eq!(last["event"], "end");
+    }
+    let ran = tap(&address, &["--dump", "--json", "--keys-only"]);
+    let keys = items(&ran);
+    assert_eq!(keys.len(), 3000);
+    assert!(keys.values().all(|(value, _)| value == "(none)"));
+}
+
+#[test]
+fn a_cache_is_followed_as_it_changes() {
+    let (_server, address) = filled(10);
+    let mut reader = Reader::start(&address, &["--backfill", "--ack", "--json"]);
+    let mut seen = 0;
+    while seen < 10 {
+        seen += u32::from(reader.next()["event"] == "mutation");
+    }
+    let mut client = memlet::std::connect(&address, &ConnectOptions::default()).unwrap();
+    client.set(b"fresh", b"1").unwrap();
+    client.delete(b"key3").unwrap();
+    let mut changes = Vec::new();
+    while changes.len() < 2 {
+        let event = reader.next();
+        if let Some(key) = event["key"].as_str() {
+            changes.push((event["event"].as_str().unwrap().to_owned(), key.to_owned()));
+        }
+    }
+    changes.sort();
+    let change = |event: &str, key: &str| (event.to_owned(), key.to_owned());
+    assert_eq!(
+        changes,
+        [change("deletion", "key3"), change("mutation", "fresh")]
+    );
+}
+
+/// `memlet tap` while it runs.
+struct Reader {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Reader {
+    fn start(server: &str, arguments: &[&str]) -> Self {
+        let mut process = process::Command::new(env!("CARGO_BIN_EXE_memlet"))
+            .args(["tap", "--server", server])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, lines }
+    }
+
+    /// The next line of JSON.
+    fn next(&mut self) -> Value {
+        let line = self.lines.next().expect("it goes on").unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
