@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    admin, bench, counter, decode, delete, get, locate, observe, stats, store, tap, touch,
+    admin, bench, counter, decode, delete, get, locate, observe, stats, store, tap, touch, upr,
 };
 use crate::failure::Failure;
 
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Noop(admin::NoopArguments),
     Stats(stats::Arguments),
     Tap(tap::Arguments),
+    #[command(visible_alias = "dcp")]
+    Upr(upr::Arguments),
     Verbosity(admin::VerbosityArguments),
     Version(admin::VersionArguments),
     Bench(bench::Arguments),
@@ -63,6 +65,7 @@ impl Command {
             Self::Noop(arguments) => admin::noop(arguments),
             Self::Stats(arguments) => stats::run(arguments),
             Self::Tap(arguments) => tap::run(arguments),
+            Self::Upr(arguments) => upr::run(arguments),
             Self::Verbosity(arguments) => admin::verbosity(arguments),
             Self::Version(arguments) => admin::version(arguments),
             Self::Bench(arguments) => bench::run(arguments),

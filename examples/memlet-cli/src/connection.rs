@@ -70,6 +70,11 @@ impl Connection {
         Ok(client)
     }
 
+    /// How long a wait for the server may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.timeout).unwrap_or(Duration::MAX)
+    }
+
     /// The server as people know it.
     pub(crate) fn server_name(&self) -> String {
         match &self.unix {

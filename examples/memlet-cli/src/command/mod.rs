@@ -12,3 +12,4 @@ pub(crate) mod stats;
 pub(crate) mod store;
 pub(crate) mod tap;
 pub(crate) mod touch;
+pub(crate) mod upr;
