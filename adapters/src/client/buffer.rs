@@ -45,3 +45,39 @@ impl Buffer for alloc::vec::Vec<u8> {
         }
     }
 }
+
+/// Moves the bytes from `start` to `end` to the front, in pieces that do not overlap.
+///
+/// What the library has for it, `copy_within`, cannot be compiled without a place that panics.
+pub(super) fn move_to_front(buffer: &mut [u8], start: usize, end: usize) {
+    let len = end.saturating_sub(start);
+    let mut moved = 0;
+    while start > 0 && moved < len {
+        let piece = start.min(len - moved);
+        let Some((front, back)) = buffer.split_at_mut_checked(start + moved) else {
+            return;
+        };
+        let places = front.iter_mut().skip(moved).take(piece);
+        for (place, byte) in places.zip(back) {
+            *place = *byte;
+        }
+        moved += piece;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::move_to_front;
+
+    #[test]
+    fn what_moves_to_the_front_stays_as_it_is() {
+        for start in 0..12 {
+            for end in start..12 {
+                let mut buffer: [u8; 12] = core::array::from_fn(|index| index as u8);
+                let wanted = buffer[start..end].to_vec();
+                move_to_front(&mut buffer, start, end);
+                assert_eq!(buffer[..end - start], wanted, "{start}..{end}");
+            }
+        }
+    }
+}

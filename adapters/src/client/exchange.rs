@@ -297,7 +297,7 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
         }
         let len = self.input.as_ref().len();
         if len.saturating_sub(self.end) < self.missing.max(1) {
-            self.input.as_mut().copy_within(self.start..self.end, 0);
+            super::buffer::move_to_front(self.input.as_mut(), self.start, self.end);
             (self.start, self.end) = (0, self.end - self.start);
             let wanted = self.end.saturating_add(self.missing.max(1));
             if wanted > len {

@@ -69,13 +69,12 @@ impl<B: Buffer> Inbox<B> {
         }
         let len = self.buffer.as_ref().len();
         if len.saturating_sub(self.end) < self.missing.max(1) {
-            self.buffer.as_mut().copy_within(self.start..self.end, 0);
+            super::buffer::move_to_front(self.buffer.as_mut(), self.start, self.end);
             (self.start, self.end) = (0, self.end - self.start);
             let wanted = self.end.saturating_add(self.missing.max(1));
             if wanted > len {
                 // What the peer announces is believed only as far as it is borne out.
-                let likely = len.saturating_mul(2).max(LEN_MIN);
-                self.buffer.grow(wanted.min(likely));
+                self.buffer.grow(len.saturating_mul(2).max(LEN_MIN));
             }
         }
         self.buffer.as_mut().get_mut(self.end..).unwrap_or_default()

@@ -1,26 +1,31 @@
 //! core as a device would use it: one function that is given a connection's input and fills its output.
 //!
-//! The variants (features `wire`, `store`, `engine`, `login`) each hold the one before, so that their sizes can be compared.
+//! The variants (features `wire`, `store`, `engine`, `login`) each hold the one before, so that their sizes can be compared;
+//! `client` is the other end of a connection.
 #![no_std]
 #![no_main]
 
 #[cfg(feature = "store")]
 mod cell;
+#[cfg(feature = "client")]
+mod client;
 #[cfg(feature = "engine")]
 mod engine;
 #[cfg(all(feature = "store", not(feature = "engine")))]
 mod store;
-#[cfg(not(feature = "store"))]
+#[cfg(not(any(feature = "store", feature = "client")))]
 mod wire;
 
 use core::panic::PanicInfo;
 use core::slice;
 
+#[cfg(feature = "client")]
+use client::serve;
 #[cfg(feature = "engine")]
 use engine::serve;
 #[cfg(all(feature = "store", not(feature = "engine")))]
 use store::serve;
-#[cfg(not(feature = "store"))]
+#[cfg(not(any(feature = "store", feature = "client")))]
 use wire::serve;
 
 /// What came of one call, as `extern "C"` can return it.
