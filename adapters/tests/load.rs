@@ -1,6 +1,8 @@
 //! The load generator against servers in this process: what it counts, and that it notices wrong answers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -117,6 +119,22 @@ fn every_shape_of_load_is_answered() {
         })
         .unwrap();
         assert!(timed.requests > 0 && timed.elapsed >= Duration::from_millis(50));
+    });
+}
+
+#[test]
+fn progress_counts_every_answer() {
+    with_server(cache, |options| {
+        let progress = Arc::new(AtomicU64::new(0));
+        let options = LoadOptions {
+            depth: 7,
+            threads: 2,
+            stop: Stop::Requests(1000),
+            progress: Some(Arc::clone(&progress)),
+            ..options
+        };
+        load::run(&options).unwrap();
+        assert_eq!(progress.load(Ordering::Relaxed), 1000);
     });
 }
 

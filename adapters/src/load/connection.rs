@@ -123,6 +123,11 @@ impl Connection {
         self.answered < self.expected.len()
     }
 
+    /// How many requests of the batch have been answered.
+    pub(super) fn answered(&self) -> usize {
+        self.answered
+    }
+
     /// When the batch was sent.
     pub(super) fn waits_since(&self) -> Instant {
         self.sent_at

@@ -28,6 +28,8 @@ mod worker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 pub use error::LoadError;
@@ -91,6 +93,8 @@ pub struct LoadOptions {
     pub seed: u64,
     /// A server that answers nothing for so long has failed.
     pub patience: Duration,
+    /// Counts the requests that have been answered, batch by batch, for whoever shows how far the run has come.
+    pub progress: Option<Arc<AtomicU64>>,
 }
 
 impl LoadOptions {
@@ -112,6 +116,7 @@ impl LoadOptions {
             stop: Stop::Requests(100_000),
             seed: 1,
             patience: Duration::from_secs(10),
+            progress: None,
         }
     }
 

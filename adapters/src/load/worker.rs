@@ -1,5 +1,6 @@
 //! The threads of a run, each with an event loop over its connections.
 
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
@@ -109,6 +110,7 @@ impl<'a> Worker<'a> {
                     && connection.is_waiting()
                     && connection.read(&mut buffer, &mut self.report)?
                 {
+                    self.options.note_answered(connection.answered());
                     busy -= 1;
                     busy += usize::from(self.start(number)?);
                 }
@@ -144,6 +146,14 @@ impl<'a> Worker<'a> {
         self.connections.iter().any(|connection| {
             connection.is_waiting() && connection.waits_since().elapsed() >= patience
         })
+    }
+}
+
+impl LoadOptions {
+    fn note_answered(&self, count: usize) {
+        if let Some(progress) = &self.progress {
+            progress.fetch_add(count as u64, Ordering::Relaxed);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memlet::load::{self, LoadOptions, LoadReport, Stop, Target, Writes};
+use memlet::load::{self, LoadError, LoadOptions, LoadReport, Stop, Target, Writes};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -102,10 +102,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if arguments.preload {
             preload(arguments, &options)?;
         }
-        let progress = Progress::start(format!("loading {}", arguments.server));
-        let report = load::run(&options)?;
-        drop(progress);
-        report
+        let total = match options.stop {
+            Stop::Requests(total) => Some(total),
+            Stop::After(_) => None,
+        };
+        watched(
+            format!("loading {}", arguments.server),
+            total,
+            &options,
+            load::run,
+        )?
     };
     let mut out = io::stdout().lock();
     if arguments.json {
@@ -117,9 +123,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn preload(arguments: &Arguments, options: &LoadOptions) -> Result<LoadReport, Failure> {
-    let Arguments { server, keys, .. } = arguments;
-    let _progress = Progress::start(format!("storing {keys} keys on {server}"));
-    Ok(load::preload(options)?)
+    let what = format!("storing keys on {}", arguments.server);
+    watched(what, Some(arguments.keys.into()), options, load::preload)
+}
+
+/// Does something of the load generator, and shows how far it has come.
+fn watched(
+    what: String,
+    total: Option<u64>,
+    options: &LoadOptions,
+    work: impl FnOnce(&LoadOptions) -> Result<LoadReport, LoadError>,
+) -> Result<LoadReport, Failure> {
+    let progress = Progress::counting(what, total);
+    let options = LoadOptions {
+        progress: progress.counter(),
+        ..options.clone()
+    };
+    Ok(work(&options)?)
 }
 
 fn options(arguments: &Arguments) -> Result<LoadOptions, Failure> {
