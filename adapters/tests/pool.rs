@@ -395,6 +395,52 @@ fn answer_when_all_are_asked(stream: &mut TcpStream, asked: &AtomicUsize) {
 }
 
 #[test]
+fn what_a_server_refuses_or_garbles_is_no_miss() {
+    // Refuses the first key, hits the second with extras that are too short, and says nothing of the third.
+    let serve = |stream: &mut TcpStream| {
+        let mut requests = Vec::new();
+        let mut piece = [0; 1024];
+        while requests.len() < 3 * 25 + 24 {
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0);
+            requests.extend_from_slice(&piece[..count]);
+        }
+        let answer = |index: usize, status: u8, extras_len: u8| {
+            let mut header = requests[index * 25..index * 25 + 24].to_vec();
+            header[0] = 0x81;
+            header[2..12].copy_from_slice(&[0, 0, extras_len, 0, 0, status, 0, 0, 0, extras_len]);
+            header.resize(24 + usize::from(extras_len), 0);
+            header
+        };
+        [answer(0, 0x86, 0), answer(1, 0, 3), answer(3, 0, 0)].concat()
+    };
+    let listener = TcpListener::bind(any_port()).unwrap();
+    let server: PoolServer = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let thread = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let answers = serve(&mut stream);
+        stream.write_all(&answers).unwrap();
+    });
+    let client = ClusterClient::new(vec![server], ClusterOptions::default()).unwrap();
+    let (items, failures) = client.get_many(&[b"a", b"b", b"c"]);
+    thread.join().unwrap();
+    assert_eq!(items, [None, None, None]);
+    let [refused, garbled] = failures.as_slice() else {
+        panic!("two failures: {failures:?}");
+    };
+    let status = refused.error.client_error().unwrap().status();
+    assert_eq!(
+        (status, refused.places.as_slice()),
+        (Some(Status::TMPFAIL), &[0][..])
+    );
+    assert!(
+        garbled.error.client_error().unwrap().is_fatal(),
+        "{garbled:?}"
+    );
+    assert_eq!(garbled.places, [0, 1, 2]);
+}
+
+#[test]
 fn connections_are_kept_while_they_are_of_use() {
     let server = Running::start(any_port());
     let mut options = PoolOptions::default();

@@ -1,6 +1,7 @@
 //! Many commands in one go.
 
 use embedded_io::{Read, Write};
+use memlet_core::connection::client::ReplyErrorKind;
 use memlet_core::counters::Tally;
 use memlet_core::wire::Status;
 
@@ -168,9 +169,15 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
             other => failed = failed.take().or(refusal(&other)),
         })?;
         if let Some((kind, _, _)) = wrong {
-            return Err(self.exchange.machine_mut().abandon(kind).into());
+            return Err(self.give_up(kind));
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Ends the client, because an answer in a batch is none to its command.
+    #[cold]
+    pub(crate) fn give_up(&mut self, kind: ReplyErrorKind) -> Error<S::Error> {
+        self.exchange.machine_mut().abandon(kind).into()
     }
 
     /// [`Client::get_each`] as a list: the item of each key, or `None` where there is none.
@@ -258,7 +265,7 @@ pub(crate) struct Begun<'c, I> {
 }
 
 /// The error that an answer is, if it is no miss.
-fn refusal<E>(answer: &Answer<'_>) -> Option<Error<E>> {
+pub(crate) fn refusal<E>(answer: &Answer<'_>) -> Option<Error<E>> {
     match answer {
         Answer::Silent => None,
         Answer::Response(response) if response.status.is_not_found() => None,

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use memlet_core::connection::client::ReplyErrorKind;
 use memlet_core::placement::PlacementError;
 use memlet_core::wire::Status;
 
@@ -11,6 +12,7 @@ use super::{
     ClusterError, ConnectionPool, Distribution, FailurePolicy, PartFailure, Placement, PoolOptions,
     PoolServer, PooledClient,
 };
+use crate::blocking::refusal;
 use crate::client::{Answer, Command, Counter, Error, Item, OwnedItem};
 use crate::std::StdClient;
 
@@ -147,22 +149,33 @@ impl ClusterClient {
         self.with_server_of(command.key_bytes(), |client| client.count(command))
     }
 
-    /// Reads the items of many keys: the item of each, or `None` where there is none or its server fails, and what
-    /// failed.
+    /// Reads the items of many keys: the item of each, or `None` where there is none, and what failed: servers, or single
+    /// keys that a server refused.
     pub fn get_many<K: AsRef<[u8]>>(
         &self,
         keys: &[K],
     ) -> (Vec<Option<OwnedItem>>, Vec<PartFailure>) {
         let mut items = vec![None; keys.len()];
+        let mut refused = Vec::new();
         let commands = keys.iter().map(|key| Command::get(key.as_ref()).quiet());
-        let failures = self.batch(commands, |place, answer| {
-            if let Answer::Response(response) = answer
-                && response.status == Status::SUCCESS
-            {
-                items[place] = Item::read(response).ok().map(|item| item.to_owned());
+        let failures = self.run_batch(commands, |node, place, answer| {
+            match &answer {
+                Answer::Response(response) if response.status == Status::SUCCESS => {
+                    items[place] = Some(Item::read(response)?.to_owned());
+                }
+                _ => {
+                    if let Some(error) = refusal(&answer) {
+                        refused.push(PartFailure {
+                            error: node.client_error(error),
+                            places: vec![place],
+                        });
+                    }
+                }
             }
+            Ok(())
         });
-        (items, failures)
+        refused.extend(failures);
+        (items, refused)
     }
 
     /// Stores many items: the place and status of each that was refused, and what failed.
@@ -203,6 +216,18 @@ impl ClusterClient {
         commands: impl IntoIterator<Item = Command<'c>>,
         mut each: impl FnMut(usize, Answer<'_>),
     ) -> Vec<PartFailure> {
+        self.run_batch(commands, |_, place, answer| {
+            each(place, answer);
+            Ok(())
+        })
+    }
+
+    /// [`ClusterClient::batch`], where `each` is also told the server, and says what is wrong with an answer.
+    fn run_batch<'c>(
+        &self,
+        commands: impl IntoIterator<Item = Command<'c>>,
+        mut each: impl FnMut(&Node, usize, Answer<'_>) -> Result<(), ReplyErrorKind>,
+    ) -> Vec<PartFailure> {
         let (parts, mut failures) = self.divide(commands);
         let mut under_way = Vec::new();
         for (node, Part { commands, places }) in self.nodes.iter().zip(parts) {
@@ -222,10 +247,15 @@ impl ClusterClient {
             }
         }
         for (node, mut client, begun, places) in under_way {
-            let outcome = client.finish_batch(begun, |index, answer| {
+            let mut wrong = None;
+            let finished = client.finish_batch(begun, |index, answer| {
                 if let Some(place) = places.get(index) {
-                    each(*place, answer);
+                    wrong = wrong.or(each(node, *place, answer).err());
                 }
+            });
+            let outcome = finished.and_then(|()| match wrong {
+                Some(kind) => Err(client.give_up(kind)),
+                None => Ok(()),
             });
             match outcome {
                 Ok(()) => node.health.succeeded(),
