@@ -22,11 +22,12 @@ use footprint::Footprint;
 const TARGET: &str = "thumbv7em-none-eabihf";
 /// Further targets, without 64-bit atomics, for which core must build.
 const BUILD_TARGETS: [&str; 2] = ["thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"];
-/// What every variant should take of the flash at the most, in bytes.
-const FLASH_GOAL: u64 = 24 * 1024;
+/// The most bytes of flash that a variant may take.
+const FLASH_MAX: u64 = 24 * 1024;
 
-/// The most bytes of flash that a variant may take today. It is above the goal; it only ever goes down.
-const FLASH_MAX: u64 = 28 * 1024 + 256;
+/// The most that the variant with SASL may take today: above the limit of the others, which is its goal. It only ever goes
+/// down.
+const FLASH_LOGIN_MAX: u64 = 24 * 1024 + 512;
 /// The feature of the probe for each variant, the smallest first.
 const VARIANTS: [(&str, &str); 5] = [
     ("wire", "wire"),
@@ -39,6 +40,8 @@ const VARIANTS: [(&str, &str); 5] = [
 /// A variant's line in the table.
 struct Row {
     title: &'static str,
+    /// The most bytes of flash that it may take.
+    flash_max: u64,
     footprint: Footprint,
     /// Bytes by source function, if asked for.
     sources: Vec<(String, u64)>,
@@ -115,17 +118,17 @@ fn judge(rows: &[Row], options: &Options) -> Result<()> {
             faults.push(format!("{} can panic", row.title));
         }
         let flash = row.footprint.flash();
-        if flash > FLASH_GOAL && !options.overflow_checks {
+        if flash > FLASH_MAX && !options.overflow_checks {
             println!(
-                "{}: {} bytes above the goal of {FLASH_GOAL}",
+                "{}: {} bytes above the goal of {FLASH_MAX}",
                 row.title,
-                flash - FLASH_GOAL
+                flash - FLASH_MAX
             );
         }
-        if flash > FLASH_MAX && !options.overflow_checks {
+        if flash > row.flash_max && !options.overflow_checks {
             faults.push(format!(
-                "{} takes {flash} bytes of flash, at most {FLASH_MAX} were taken before",
-                row.title
+                "{} takes {flash} bytes of flash, at most {} are allowed",
+                row.title, row.flash_max
             ));
         }
     }
@@ -159,6 +162,11 @@ fn measure(
     };
     Ok(Row {
         title,
+        flash_max: if feature == "login" {
+            FLASH_LOGIN_MAX
+        } else {
+            FLASH_MAX
+        },
         footprint: Footprint::read(&file)?,
         sources,
         panics,
