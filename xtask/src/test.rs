@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// What is quick and fails often comes first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "fmt",
         does: "formatting",
@@ -41,6 +41,11 @@ const STEPS: [Step; 11] = [
         name: "peers",
         does: "the programs' tests, with real clients and memcached beside them",
         run: || peers::run(&peers::Options::default()),
+    },
+    Step {
+        name: "feeds",
+        does: "feeds and replicas, optimised and at full size",
+        run: feeds,
     },
     Step {
         name: "size",
@@ -73,6 +78,12 @@ const STEPS: [Step; 11] = [
         run: || bench_client::run(&bench_client::Options::smoke()),
     },
 ];
+/// A million mutations, which a debug build would be long about.
+fn feeds() -> Result<()> {
+    let feeds = ["test", "--release", "-p", "memlet", "--test", "feed"];
+    run_command(&mut cargo(&feeds))
+}
+
 /// How long each fuzz target runs here.
 const FUZZ_SECONDS: u32 = 10;
 

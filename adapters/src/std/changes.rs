@@ -103,6 +103,15 @@ impl ChangeLog {
         }
     }
 
+    /// A log as long as this one, for the history that begins after the items were lost.
+    pub(super) fn successor(&self, history: u64, number: u64) -> ChangeLog {
+        let mut log = ChangeLog::new(history, Arc::clone(&self.wakers));
+        if !self.ring.is_empty() {
+            log.begin(self.ring.len(), number);
+        }
+        log
+    }
+
     /// The number of the last change that the log does not tell any more.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped

@@ -64,6 +64,11 @@ impl CacheHandler {
         }
     }
 
+    /// Whether there is anything to tell of feeds and replication.
+    fn has_statistics(&self) -> bool {
+        self.feeds.are_enabled() || self.following.get().is_some()
+    }
+
     /// Makes the connection a feed, if that is what is asked for; a malformed request is an unknown command.
     #[cold]
     fn begin_feed(
@@ -165,7 +170,7 @@ impl Handler for CacheHandler {
         {
             return outcome;
         }
-        if request.opcode == Opcode::STAT && request.key == GROUP && self.feeds.are_enabled() {
+        if request.opcode == Opcode::STAT && request.key == GROUP && self.has_statistics() {
             let following = self.following.get().map(|following| following.status());
             let rows = replication::rows(&self.feeds, following.as_ref());
             return replication::answer(&rows, reply);

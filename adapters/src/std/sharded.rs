@@ -219,11 +219,13 @@ impl ShardedStore {
             };
             // Another history: who follows must not take what comes now for what continues the old one.
             let history = history().unwrap_or_else(|_| store.observer().history().wrapping_add(1));
-            let log = ChangeLog::new(history, Arc::clone(&self.wakers));
-            if let Some(empty) = ShardMemory::new(shard.len, self.large_pages)
+            let number = store.last_change();
+            let log = store.observer().successor(history, number);
+            if let Some(mut empty) = ShardMemory::new(shard.len, self.large_pages)
                 .ok()
                 .and_then(|memory| Store::with_observer(memory, options, log).ok())
             {
+                empty.skip_changes(number);
                 *store = empty;
             }
             store
@@ -279,7 +281,7 @@ impl fmt::Debug for ShardedStore {
 
 #[cfg(test)]
 mod tests {
-    use memlet_core::store::{Attributes, SetMode};
+    use memlet_core::store::{Attributes, Observer, SetMode};
 
     use super::*;
 
@@ -343,11 +345,23 @@ mod tests {
         let _ = store.with(b"key", |store, key| {
             store.set(SetMode::Set, key, b"value", Attributes::default(), 0, 1)
         });
+        store.log_changes(1000);
+        let state = |store: &ShardedStore| {
+            let shard = |shard: &mut Store<ShardMemory, ChangeLog>| {
+                (shard.observer().history(), shard.last_change())
+            };
+            store.with_shard(0, shard).unwrap()
+        };
+        let before = state(&store);
         let mut other = store.clone();
         let panicked =
             std::thread::spawn(move || other.with(b"key", |_, _| panic!("on purpose"))).join();
         assert!(panicked.is_err());
         assert!(store.with(b"key", |store, key| store.get(key, 1).is_none()));
+        let after = state(&store);
+        assert!(after.0 != before.0, "followers notice");
+        assert_eq!(after.1, before.1, "no CAS is given twice");
+        assert!(store.with(b"key", |store, _| store.observer().is_active()));
         assert!(
             store
                 .with(b"key", |store, key| store.set(

@@ -538,3 +538,241 @@ fn answer_rollback(output: &mut Vec<u8>, packet: &Packet<'_>) {
     let body = ReplyBody::Rollback { seqno: 0 };
     reply(output, packet, Status::ROLLBACK, body);
 }
+
+#[cfg(test)]
+mod tests {
+    use memlet_core::dcp::{BufferAck, Control};
+    use memlet_core::store::{Attributes, Seed, SetMode, Shards};
+    use memlet_core::wire::{Limits, Parsed};
+
+    use super::*;
+
+    const NOW: u32 = 1_700_000_000;
+
+    /// A connection to one shard with some items.
+    struct Scenario {
+        shards: ShardedStore,
+        dcp: Dcp,
+        output: Vec<u8>,
+    }
+
+    impl Scenario {
+        fn new(items: usize) -> Scenario {
+            let mut shards =
+                ShardedStore::with_seed(4 << 20, 1 << 20, Seed([1, 2]), false).unwrap();
+            shards.log_changes(1 << 16);
+            for number in 0..items {
+                let key = format!("key{number}");
+                shards.with(key.as_bytes(), |shard, key| {
+                    let none = Attributes::default();
+                    shard
+                        .set(SetMode::Set, key, &[7; 100], none, 0, NOW)
+                        .unwrap();
+                });
+            }
+            Scenario {
+                shards,
+                dcp: Dcp::new(OpenFlags::PRODUCER, NOW),
+                output: Vec::new(),
+            }
+        }
+
+        /// Hands a message over; the status of the answer, if there is one.
+        fn ask(&mut self, body: Body<'_>) -> Option<Status> {
+            self.say(&Message::new(0, 9, body))
+        }
+
+        fn say(&mut self, message: &Message<'_>) -> Option<Status> {
+            let mut bytes = [0; 512];
+            let len = message.emit(&mut bytes).unwrap();
+            let before = self.output.len();
+            self.hand(&bytes[..len]).unwrap();
+            let answer = self.output.split_off(before);
+            match Packet::parse(&answer, &Limits::NONE) {
+                Ok(Parsed::Complete { value, .. }) => Some(Status(value.vbucket_or_status)),
+                _ => None,
+            }
+        }
+
+        fn hand(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+            let Ok(Parsed::Complete { value, .. }) = Packet::parse(bytes, &Limits::NONE) else {
+                panic!("it is a packet");
+            };
+            let output = &mut self.output;
+            self.dcp.handle(&value, &self.shards, output, NOW)
+        }
+
+        fn control(&mut self, key: &str, value: &str) -> Option<Status> {
+            self.ask(Body::Control(Control::new(key, value)))
+        }
+
+        /// Asks for the stream of the only vbucket from the start.
+        fn follow(&mut self) {
+            let request = StreamRequest {
+                end_seqno: u64::MAX,
+                ..StreamRequest::default()
+            };
+            assert_eq!(
+                self.ask(Body::StreamRequest(request)),
+                Some(Status::SUCCESS)
+            );
+        }
+
+        /// Lets it write all it may; how many bytes that were.
+        fn fill(&mut self) -> usize {
+            let before = self.output.len();
+            while self.dcp.fill(&self.shards, &mut self.output, NOW) == Filled::More {}
+            self.output.len() - before
+        }
+    }
+
+    #[test]
+    fn properties_are_set_or_refused() {
+        let mut scenario = Scenario::new(0);
+        let (ok, invalid, unsupported) = (
+            Some(Status::SUCCESS),
+            Some(Status::EINVAL),
+            Some(Status::NOT_SUPPORTED),
+        );
+        for (key, value, status) in [
+            ("connection_buffer_size", "1024", ok),
+            ("connection_buffer_size", "much", invalid),
+            ("enable_noop", "true", ok),
+            ("set_noop_interval", "20", ok),
+            ("set_noop_interval", "0", invalid),
+            ("set_noop_interval", "10801", invalid),
+            ("set_priority", "high", ok),
+            ("send_stream_end_on_client_close_stream", "true", ok),
+            ("send_stream_end_on_client_close_stream", "false", invalid),
+            (
+                "enable_out_of_order_snapshots",
+                "true_with_seqno_advanced",
+                ok,
+            ),
+            ("force_value_compression", "true", invalid),
+            ("stream_buffer_size", "1024", unsupported),
+            ("enable_stream_id", "true", unsupported),
+            ("nonsense", "true", invalid),
+        ] {
+            assert_eq!(scenario.control(key, value), status, "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_kept_and_acknowledgements_are_not_credit() {
+        let mut scenario = Scenario::new(1000);
+        scenario.control("connection_buffer_size", "1000");
+        scenario.follow();
+        let message_len = 24 + 31 + 6 + 100;
+        let first = scenario.fill();
+        assert!((1000..1000 + message_len).contains(&first), "{first}");
+        assert_eq!(scenario.fill(), 0);
+        // More than was sent frees what was sent and no more.
+        let ack = BufferAck { bytes: u32::MAX };
+        assert_eq!(scenario.ask(Body::BufferAck(ack)), None);
+        assert_eq!(scenario.dcp.outstanding(), 0);
+        let second = scenario.fill();
+        assert!((1000..1000 + message_len).contains(&second), "{second}");
+    }
+
+    #[test]
+    fn a_noop_is_sent_after_silence_and_wants_an_answer() {
+        let mut scenario = Scenario::new(1);
+        scenario.control("enable_noop", "true");
+        scenario.control("set_noop_interval", "20");
+        scenario.output.clear();
+        let at = |scenario: &mut Scenario, seconds| {
+            scenario
+                .dcp
+                .handle_time(&mut scenario.output, NOW + seconds)
+        };
+        at(&mut scenario, 19).unwrap();
+        assert!(scenario.output.is_empty());
+        at(&mut scenario, 20).unwrap();
+        let noop = std::mem::take(&mut scenario.output);
+        assert_eq!(noop[..2], [0x80, 0x5c]);
+        at(&mut scenario, 40).unwrap();
+        // Both kinds of answers do.
+        let mut answer = noop.clone();
+        answer[0] = 0x81;
+        scenario.hand(&answer).unwrap();
+        at(&mut scenario, 41).unwrap();
+        assert_eq!(scenario.output.len(), 24);
+        scenario.hand(&noop).unwrap();
+        at(&mut scenario, 61).unwrap();
+        assert!(matches!(at(&mut scenario, 82), Err(Closed::NoAnswer)));
+    }
+
+    #[test]
+    fn what_a_producer_is_not_asked_is_refused() {
+        let mut scenario = Scenario::new(10);
+        let refused = Some(Status::NOT_SUPPORTED);
+        assert_eq!(scenario.ask(Body::Flush), refused);
+        assert_eq!(scenario.ask(Body::AddStream(Default::default())), refused);
+        let filtered = StreamRequest {
+            end_seqno: u64::MAX,
+            value: b"{\"collections\":[\"8\"]}",
+            ..StreamRequest::default()
+        };
+        assert_eq!(scenario.ask(Body::StreamRequest(filtered)), refused);
+        let takeover = StreamRequest {
+            flags: StreamFlags::TAKEOVER,
+            value: b"",
+            ..filtered
+        };
+        assert_eq!(scenario.ask(Body::StreamRequest(takeover)), refused);
+        let consumer = Open {
+            name: b"other",
+            ..Open::default()
+        };
+        assert_eq!(scenario.ask(Body::Open(consumer)), refused);
+        // A GET, and an OPEN whose extras are too short.
+        let mut get = [0; 24];
+        get[..2].copy_from_slice(&[0x80, 0x00]);
+        scenario.hand(&get).unwrap();
+        assert_eq!(scenario.output[6..8], [0x00, 0x81]);
+        scenario.output.clear();
+        get[1] = 0x50;
+        scenario.hand(&get).unwrap();
+        assert_eq!(scenario.output[6..8], [0x00, 0x04]);
+        get[1] = Opcode::QUIT.0;
+        assert!(matches!(scenario.hand(&get), Err(Closed::Quit)));
+    }
+
+    #[test]
+    fn values_and_delete_times_are_as_open_wants_them() {
+        let mut scenario = Scenario::new(1);
+        scenario.dcp.flags = OpenFlags(
+            OpenFlags::PRODUCER.0 | OpenFlags::NO_VALUE.0 | OpenFlags::INCLUDE_DELETE_TIMES.0,
+        );
+        scenario.follow();
+        let len = scenario.fill();
+        assert_eq!(len, MARKER_LEN + 24 + 31 + 4);
+        scenario.output.clear();
+        scenario.shards.with(b"key0", |shard, key| {
+            shard.delete(key, 0, NOW).unwrap();
+        });
+        scenario.fill();
+        let deletion = &scenario.output[MARKER_LEN..];
+        assert_eq!((deletion[1], deletion.len()), (0x58, 24 + 21 + 4));
+        assert_eq!(deletion[24 + 16..24 + 20], NOW.to_be_bytes());
+    }
+
+    #[test]
+    fn a_closed_stream_is_ended_if_that_is_wanted() {
+        for wanted in [false, true] {
+            let mut scenario = Scenario::new(1);
+            if wanted {
+                scenario.control("send_stream_end_on_client_close_stream", "true");
+            }
+            scenario.follow();
+            scenario.output.clear();
+            let mut close = [0; 24];
+            let len = Message::new(0, 9, Body::CloseStream).emit(&mut close);
+            scenario.hand(&close[..len.unwrap()]).unwrap();
+            let end_len = if wanted { 28 } else { 0 };
+            assert_eq!(scenario.output.len(), 24 + end_len);
+            assert_eq!(scenario.fill(), 0);
+        }
+    }
+}

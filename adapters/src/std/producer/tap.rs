@@ -19,6 +19,9 @@ use super::{Closed, Filled, HEAD_LEN_MAX, OUTPUT_LEN};
 /// How long nothing is sent to a consumer that could not take a message, in seconds.
 const BACK_OFF_S: u32 = 1;
 
+/// After how many messages it is noted where the streams are; so many may be sent again without need.
+const MARK_INTERVAL: u64 = 100;
+
 /// The producer's side of one connection.
 #[derive(Debug)]
 pub(super) struct Tap {
@@ -116,12 +119,7 @@ impl Tap {
             TapProducerNext::End(TapProducerEnd::Done) => return Err(self.done()),
             TapProducerNext::End(end) => return Err(Closed::Ended(end.to_string())),
             TapProducerNext::BackOff { position } => self.rewind(position, now),
-            _ => {
-                let acknowledged = self.producer.acknowledged();
-                while self.marks.len() > 1 && self.marks[1].position <= acknowledged {
-                    self.marks.pop_front();
-                }
-            }
+            _ => {}
         }
         Ok(progress.consumed)
     }
@@ -206,12 +204,17 @@ impl Tap {
 
     /// Remembers where the streams are, in case that what follows has to be sent again.
     fn mark(&mut self) {
-        let position = self.position;
-        if self
+        let acknowledged = self.producer.acknowledged();
+        while self
             .marks
-            .back()
-            .is_none_or(|mark| mark.position < position)
+            .get(1)
+            .is_some_and(|mark| mark.position <= acknowledged)
         {
+            self.marks.pop_front();
+        }
+        let position = self.position;
+        let is_due = |mark: &Mark| position >= mark.position + MARK_INTERVAL;
+        if self.marks.back().is_none_or(is_due) {
             let readers = self.streams.iter().map(|stream| stream.reader.position());
             self.marks.push_back(Mark {
                 position,

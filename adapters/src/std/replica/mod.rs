@@ -20,6 +20,9 @@
 //! many threads. It does not hold for items that the replica has no room for: it evicts by itself then, so it should
 //! have as much memory as the primary and some more, because it remembers other items as worth keeping.
 //!
+//! * A copy is not complete before the primary has told everything in one go. One whose clients change more meanwhile than
+//!   its log of changes holds (`--change-log`) is copied from the start again, until its log is long enough or its clients
+//!   rest.
 //! * Replication is asynchronous: what the primary has acknowledged to its clients in the last moments before it dies
 //!   may be missing.
 //! * While a copy is made anew the replica answers with what it has; what the primary no longer has goes at the end.
