@@ -110,3 +110,48 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Opcode, Status};
+
+    fn ack(sequence: u32, status: Status) -> Ack {
+        Ack {
+            opcode: Opcode::TAP_MUTATION,
+            sequence,
+            status,
+        }
+    }
+
+    #[test]
+    fn numbers_that_wrap_around_are_answered_in_their_order() {
+        let first = u32::MAX - 1;
+        let mut window = Window::new(first);
+        for offset in 0..5_u32 {
+            window.wait(first.wrapping_add(offset), u64::from(offset) + 1, 0);
+        }
+        let next = first.wrapping_add(5);
+        let success = |sequence| ack(sequence, Status::SUCCESS);
+        assert_eq!(
+            window.handle_ack(&success(u32::MAX), next),
+            Ok(Answered::Continue)
+        );
+        assert_eq!(window.acknowledged(), 2);
+        assert_eq!(window.handle_ack(&success(1), next), Ok(Answered::Continue));
+        assert_eq!((window.acknowledged(), window.oldest()), (4, Some((2, 0))));
+        // Late, and from before the wrap.
+        assert_eq!(
+            window.handle_ack(&success(first), next),
+            Ok(Answered::Continue)
+        );
+        assert_eq!(window.acknowledged(), 4);
+        let unknown = TapProducerEnd::UnknownSequence { sequence: next };
+        assert_eq!(window.handle_ack(&success(next), next), Err(unknown));
+        // What was sent before a refusal does not count afterwards, wherever the numbers are.
+        let busy = ack(2, Status::EBUSY);
+        assert_eq!(window.handle_ack(&busy, next), Ok(Answered::BackOff));
+        assert_eq!(window.handle_ack(&success(2), next), Ok(Answered::Continue));
+        assert_eq!((window.acknowledged(), window.is_empty()), (4, true));
+    }
+}
