@@ -356,6 +356,26 @@ fn what_was_transmitted_and_not_received_is_nobody_elses_answer() {
 }
 
 #[test]
+fn a_reply_that_was_too_long_for_the_buffer_does_not_shorten_the_next() {
+    let server = Running::start();
+    let mut client = small(&server, [0; 300], [0; 300]);
+    client.set(b"long", &[1; 5000]).unwrap();
+    client.set(b"short", b"value").unwrap();
+    let long = Request {
+        key: b"long",
+        ..Request::new(Opcode::GET)
+    };
+    // Nobody waits for these.
+    client.transmit(&long).unwrap();
+    client.transmit(&long).unwrap();
+    assert_eq!(client.get(b"short").unwrap().unwrap().value, b"value");
+    client.transmit(&long).unwrap();
+    let mut target = [0; 5];
+    let short = client.get_into(b"short", &mut target).unwrap().unwrap();
+    assert_eq!((short.value_len, &target), (5, b"value"));
+}
+
+#[test]
 fn a_value_that_comes_in_bytes_is_whole_and_memory_follows_what_came() {
     let mut stream = Scripted::new(|asked: &Asked| asked.item(&[5; 3000], 0, 1));
     stream.read_len_max = 1;

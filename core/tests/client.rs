@@ -8,7 +8,7 @@ use memlet_core::connection::client::{
     ClientConnection, ClientOptions, Received, ReplyError, ReplyErrorKind, StageError,
 };
 use memlet_core::counters::Counters;
-use memlet_core::wire::{Magic, Opcode, ParseErrorKind, Request, Response, Status};
+use memlet_core::wire::{Dialect, Magic, Opcode, ParseErrorKind, Request, Response, Status};
 use support::with_key;
 
 type Connection = ClientConnection<4, Counters>;
@@ -283,6 +283,28 @@ fn statistics_go_on_until_the_empty_one_or_an_error() {
     let unknown = reply(Opcode::STAT, opaque, Status::KEY_ENOENT, b"Not found");
     assert_eq!(take(&mut connection, &unknown), (0, true));
     assert_eq!(connection.in_flight(), 0);
+}
+
+#[test]
+fn the_dialect_decides_which_opcodes_may_stay_silent() {
+    for (dialect, wanted) in [
+        (Dialect::Memcached, Ok(1)),
+        (Dialect::Couchbase, Err(ReplyErrorKind::Missing)),
+    ] {
+        let mut options = ClientOptions::default();
+        options.dialect = dialect;
+        let mut connection: Connection = ClientConnection::new(options, Counters::new());
+        // GATKQ, or IOCTL_SET, which is always answered.
+        stage(&mut connection, Opcode(0x24));
+        let opaque = stage(&mut connection, Opcode::NOOP);
+        let noop = ok(Opcode::NOOP, opaque);
+        let found = match connection.handle_input(&noop) {
+            Ok(Received::Reply(reply)) => Ok(reply.silent),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.kind),
+        };
+        assert_eq!(found, wanted);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use embedded_io::{Read, Write};
 use memlet_core::connection::client::ReplyErrorKind;
 use memlet_core::counters::Tally;
-use memlet_core::wire::Status;
+use memlet_core::wire::{Response, Status};
 
 use super::Client;
 use super::client::Outcome;
@@ -163,13 +163,19 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
             Answer::Response(response) if response.status == Status::SUCCESS => {
                 match Item::read(response) {
                     Ok(item) => each(index, item),
-                    Err(kind) => wrong = wrong.or(Some((kind, response.opcode, response.opaque))),
+                    Err(kind) => {
+                        let front = Response {
+                            opaque: response.opaque,
+                            ..Response::new(response.opcode, response.status)
+                        };
+                        wrong = wrong.or(Some((kind, front)));
+                    }
                 }
             }
             other => failed = failed.take().or(refusal(&other)),
         })?;
-        if let Some((kind, _, _)) = wrong {
-            return Err(self.give_up(kind));
+        if let Some((kind, response)) = wrong {
+            return Err(self.exchange.machine_mut().reject(kind, &response).into());
         }
         failed.map_or(Ok(()), Err)
     }

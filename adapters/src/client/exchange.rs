@@ -332,14 +332,15 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
 
     #[inline]
     fn poll_as(&mut self, from: u32, whole: bool) -> Result<Option<Arrived>, ReplyError> {
-        let mut whole = whole;
+        // A reply that fits the buffer is taken whole, although the one before it may not have been.
+        let mut takes_whole = whole;
         loop {
             let input = self
                 .input
                 .as_ref()
                 .get(self.start..self.end)
                 .unwrap_or_default();
-            let received = match whole {
+            let received = match takes_whole {
                 true => self.machine.handle_input(input)?,
                 false => self.machine.handle_input_head(input)?,
             };
@@ -355,11 +356,11 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
                         self.missing = usize::try_from(missing).unwrap_or(usize::MAX);
                         return Ok(None);
                     }
-                    if !whole {
+                    if !takes_whole {
                         let kind = ReplyErrorKind::BufferTooShort { needed };
                         return Err(self.machine.abandon(kind));
                     }
-                    whole = false;
+                    takes_whole = false;
                 }
                 Received::Value(piece) => self.start += piece.len(),
                 Received::Reply(reply) => {
@@ -375,6 +376,7 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
                     if arrived.opaque().wrapping_sub(from) < 1 << 31 {
                         return Ok(Some(arrived));
                     }
+                    takes_whole = whole;
                 }
             }
         }
