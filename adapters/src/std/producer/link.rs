@@ -23,8 +23,11 @@ const READ_LEN: usize = 16 << 10;
 /// How long a feed that is not woken sleeps.
 const SLEEP: Duration = Duration::from_millis(500);
 
-/// How long changes are gathered after some were sent, so that a slow trickle does not wake the thread for each.
+/// How long changes are gathered after some came, so that a slow trickle does not wake the thread for each.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// How often others are shown how far a feed is that does not sleep.
+const SHOW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a peer that is told of the end is waited for.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
@@ -145,6 +148,8 @@ struct Link<'a> {
     writable: bool,
     /// When the socket last took something, or had nothing to take.
     taken: Instant,
+    /// When others were last shown how far it is.
+    shown: Instant,
 }
 
 impl<'a> Link<'a> {
@@ -169,6 +174,7 @@ impl<'a> Link<'a> {
             readable: true,
             writable: true,
             taken: Instant::now(),
+            shown: Instant::now(),
         })
     }
 
@@ -208,9 +214,13 @@ impl<'a> Link<'a> {
 
     fn run(&mut self, protocol: &mut Protocol) -> Result<Closed, Closed> {
         let mut events = Events::with_capacity(16);
-        let mut has_sent = false;
+        // It rests after some work, so that more of it gathers.
+        let mut is_tired = false;
         loop {
             let now = self.connection.now();
+            if self.shown.elapsed() > SHOW_INTERVAL {
+                self.show(protocol);
+            }
             if self.connection.is_draining() {
                 return Ok(Closed::Drained);
             }
@@ -228,15 +238,14 @@ impl<'a> Link<'a> {
                 || (is_waiting && self.writable)
                 || (self.readable && self.output.len() < OUTPUT_LEN);
             if is_busy {
-                has_sent |= progressed;
+                is_tired |= progressed;
                 continue;
             }
             if is_waiting && self.taken.elapsed() > self.feeds.timeout {
                 return Ok(Closed::Stalled);
             }
-            self.show(protocol);
             let mut sleep = PAUSE;
-            if !has_sent {
+            if !is_tired {
                 self.feeds.shards.wakers().want();
                 // What changed before that is not announced.
                 if has_room {
@@ -247,13 +256,15 @@ impl<'a> Link<'a> {
                     continue;
                 }
                 sleep = SLEEP;
+                self.show(protocol);
             }
-            has_sent = false;
-            self.sleep(&mut events, sleep)?;
+            is_tired = self.sleep(&mut events, sleep)?;
         }
     }
 
-    fn sleep(&mut self, events: &mut Events, timeout: Duration) -> Result<(), Closed> {
+    /// Sleeps; whether a change has ended that.
+    fn sleep(&mut self, events: &mut Events, timeout: Duration) -> Result<bool, Closed> {
+        let mut is_woken = false;
         match self.poll.poll(events, Some(timeout)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Closed::Transport(error)),
@@ -262,11 +273,13 @@ impl<'a> Link<'a> {
                     if event.token() == STREAM {
                         self.readable |= event.is_readable() || event.is_read_closed();
                         self.writable |= event.is_writable() || event.is_write_closed();
+                    } else {
+                        is_woken = true;
                     }
                 }
             }
         }
-        Ok(())
+        Ok(is_woken)
     }
 
     /// Sends what the socket takes; whether that was something.
@@ -328,7 +341,8 @@ impl<'a> Link<'a> {
     }
 
     /// Lets others see how far it is.
-    fn show(&self, protocol: &Protocol) {
+    fn show(&mut self, protocol: &Protocol) {
+        self.shown = Instant::now();
         let mut behind = 0;
         let mut streams = 0;
         for (vbucket, position) in protocol.positions() {
