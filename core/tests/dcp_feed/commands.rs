@@ -202,6 +202,7 @@ fn a_close_is_answered_or_the_stream_ends_before_that() {
         "its close is unanswered"
     );
     peer.receive(&answer(Status::DCP_STREAM_NOT_FOUND));
+    assert_eq!(peer.consumer.statistics().streams_ended, 1);
     peer.command(|consumer, out| {
         consumer
             .resume_stream(STREAM, StreamFlags::NONE, 9, out)

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use memlet_core::connection::feed::{DcpEvent, DcpStream};
-use memlet_core::dcp::{Body, OsoFlags, OsoSnapshot, StreamFlags, StreamOpaque};
+use memlet_core::connection::feed::{DcpEvent, DcpPosition, DcpStream};
+use memlet_core::dcp::{
+    Body, OsoFlags, OsoSnapshot, Reply, ReplyBody, StreamEnd, StreamFlags, StreamOpaque,
+};
+use memlet_core::wire::{Opcode, Status};
 
 use crate::producer::{Producer, Vbucket};
-use crate::support::{Peer, STREAM, mutation, of_stream, plain};
+use crate::support::{Peer, STREAM, marker, mutation, of_stream, plain, reply_bytes};
 
 const VBUCKETS: u16 = 5;
 
@@ -188,4 +191,28 @@ fn an_out_of_order_snapshot_that_is_cut_begins_again() {
     peer.receive(&mutation(50, b""));
     peer.receive(&oso(OsoFlags::END));
     assert_eq!(peer.consumer.position(STREAM).unwrap().seqno, 90);
+}
+
+/// A producer that sends a consumer back to nothing knows none of its histories.
+#[test]
+fn a_rollback_leaves_the_history_unless_nothing_is_left_of_it() {
+    for (seqno, vbucket_uuid) in [(0, 0), (30, 0xa)] {
+        let mut peer = Peer::streaming(&plain());
+        peer.receive(&marker(1, 60, Default::default()));
+        peer.receive(&mutation(41, b""));
+        peer.receive(&of_stream(Body::StreamEnd(StreamEnd::default())));
+        peer.command(|consumer, out| {
+            let flags = StreamFlags::NONE;
+            consumer
+                .resume_stream(STREAM, flags, u64::MAX, out)
+                .unwrap()
+        });
+        let reply = Reply {
+            body: ReplyBody::Rollback { seqno },
+            ..Reply::new(Opcode::DCP_STREAM_REQ, Status::ROLLBACK, STREAM.to_opaque())
+        };
+        assert_eq!(peer.receive(&reply_bytes(&reply)).len(), 1);
+        let position = peer.consumer.position(STREAM);
+        assert_eq!(position, Some(DcpPosition::at(vbucket_uuid, seqno)));
+    }
 }

@@ -3,10 +3,11 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Ran, Running, memlet};
 use memlet::std::{ConnectOptions, StdClient, connect};
@@ -126,6 +127,64 @@ fn the_next_run_goes_on_where_the_last_one_stopped() {
             .any(|event| event["event"] == "rollback" && event["seqno"] == 0)
     );
     assert_eq!(keys(&found, "mutation"), ["elsewhere"]);
+}
+
+#[test]
+fn a_reader_that_is_killed_goes_on_where_it_wrote_that_it_was() {
+    let server = Running::start();
+    let mut client = client(&server);
+    let address = server.address.to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("positions.json");
+    let mut keys_of_both = std::collections::BTreeSet::new();
+    for number in 0..200 {
+        client
+            .set(format!("a{number}").as_bytes(), b"value")
+            .unwrap();
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_memlet"))
+        .args(["upr", "--server", &address, "--json", "--positions"])
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut take = |keys: &mut std::collections::BTreeSet<String>| {
+        let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        if event["event"] == "mutation" {
+            keys.insert(event["key"].as_str().unwrap().to_owned());
+        }
+    };
+    while keys_of_both.len() < 200 {
+        take(&mut keys_of_both);
+    }
+    let begin = Instant::now();
+    while !file.exists() {
+        assert!(begin.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(20));
+    }
+    client.set(b"b", b"value").unwrap();
+    while keys_of_both.len() < 201 {
+        take(&mut keys_of_both);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    client.set(b"c", b"value").unwrap();
+    let next = upr(
+        &address,
+        &["--dump", "--json", "--positions", file.to_str().unwrap()],
+    );
+    next.ok();
+    let found = events(&next);
+    assert!(
+        found.iter().all(|event| event["event"] != "rollback"),
+        "{found:?}"
+    );
+    keys_of_both.extend(keys(&found, "mutation"));
+    assert!(keys_of_both.contains("c"));
+    assert_eq!(keys_of_both.len(), 202);
 }
 
 #[test]
