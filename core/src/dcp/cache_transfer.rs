@@ -152,6 +152,7 @@ fn too_long(field: Field, found: u64, allowed: u64) -> EmitError {
 }
 
 /// The records of a [`CacheRecords`], in order. After an error there are no more.
+#[doc(alias = "UprCacheRecordsIter")]
 #[derive(Clone, Debug)]
 pub struct CacheRecordsIter<'a> {
     all: &'a [u8],

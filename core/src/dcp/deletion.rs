@@ -10,6 +10,7 @@ const V2_LEN: usize = 21;
 pub(super) const METADATA_LEN_AT: u32 = 16;
 
 /// Which of its layouts a deletion has, and what that one has beyond the other.
+#[doc(alias = "UprDeletionForm")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeletionForm<'a> {
     /// 18 bytes of extras.

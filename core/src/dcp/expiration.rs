@@ -8,6 +8,7 @@ use crate::wire::{EmitError, Opcode, Packet, ParseError};
 const V2_LEN: usize = 20;
 
 /// Which of its layouts an expiration has, and what that one has beyond the other.
+#[doc(alias = "UprExpirationForm")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExpirationForm<'a> {
     /// 18 bytes of extras, in 2015.

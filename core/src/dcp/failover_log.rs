@@ -109,6 +109,7 @@ impl<'a> IntoIterator for &FailoverLog<'a> {
 }
 
 /// The entries of a [`FailoverLog`], the newest first.
+#[doc(alias = "UprFailoverEntries")]
 #[derive(Clone, Debug)]
 pub struct FailoverEntries<'a> {
     rest: core::slice::Iter<'a, [u8; FailoverEntry::LEN]>,

@@ -24,6 +24,7 @@ bit_flags! {
 }
 
 /// Which of its layouts a snapshot marker has, and what that one has beyond the first.
+#[doc(alias = "UprMarkerForm")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MarkerForm {
     /// The fields are extras.

@@ -10,6 +10,7 @@ use crate::wire::{Allowed, Field, ParseError, ParseErrorKind};
 /// ```text
 ///  10 bytes:  vbucket u16 | highest seqno u64
 /// ```
+#[doc(alias = "UprVbucketSeqno")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VbucketSeqno {
     /// The vbucket.
@@ -40,6 +41,7 @@ impl VbucketSeqno {
 }
 
 /// How far each vbucket of a server has come.
+#[doc(alias = "UprVbucketSeqnos")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VbucketSeqnos<'a> {
     entries: &'a [[u8; VbucketSeqno::LEN]],
@@ -94,6 +96,7 @@ impl<'a> IntoIterator for &VbucketSeqnos<'a> {
 }
 
 /// The vbuckets of a [`VbucketSeqnos`].
+#[doc(alias = "UprVbucketSeqnosIter")]
 #[derive(Clone, Debug)]
 pub struct VbucketSeqnosIter<'a> {
     rest: core::slice::Iter<'a, [u8; VbucketSeqno::LEN]>,

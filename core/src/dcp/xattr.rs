@@ -170,6 +170,7 @@ fn too_long(len: usize) -> EmitError {
 }
 
 /// The attributes of a section, in order. After an error there are no more.
+#[doc(alias = "UprXattrsIter")]
 #[derive(Clone, Debug)]
 pub struct XattrsIter<'a> {
     all: &'a [u8],

@@ -131,6 +131,7 @@ impl fmt::Display for DcpFailure {
 impl core::error::Error for DcpFailure {}
 
 /// Why a command has not been written. Nothing has changed then.
+#[doc(alias = "UprCommandError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DcpCommandError {

@@ -5,6 +5,7 @@ use crate::dcp::{FailoverLog, Message, StreamOpaque, VbucketSeqnos};
 use crate::wire::{Header, Opcode, Status};
 
 /// What one call of [`DcpConsumer::poll`](super::DcpConsumer::poll) has done.
+#[doc(alias = "UprProgress")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DcpProgress<'i> {
     /// Bytes at the front of the input that are done with. The rest belongs at the front of the next input.
@@ -19,6 +20,7 @@ pub struct DcpProgress<'i> {
 }
 
 /// What a consumer has for its caller, or needs.
+#[doc(alias = "UprNext")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DcpNext<'i> {
     /// Something happened; take it and call again with the rest of the input.
@@ -130,6 +132,7 @@ pub enum DcpEvent<'i> {
 }
 
 /// Which property a CONTROL was for.
+#[doc(alias = "UprSetting")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DcpSetting {
     /// The window: there is no flow control.
@@ -146,6 +149,7 @@ pub enum DcpSetting {
 }
 
 /// Why a request was passed over.
+#[doc(alias = "UprSkipReason")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DcpSkipReason {
     /// No stream with this opaque and vbucket is open.

@@ -3,6 +3,7 @@
 use crate::wire::Limits;
 
 /// When an event counts as taken, so that its bytes may be acknowledged.
+#[doc(alias = "UprTaking")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DcpTaking {
     /// When the next one is polled for: the caller is done with an event before it asks for more.

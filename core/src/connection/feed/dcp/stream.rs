@@ -45,6 +45,7 @@ impl DcpPosition {
 }
 
 /// What a stream is at.
+#[doc(alias = "UprStreamState")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DcpStreamState {
     /// The slot has never been used.
