@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::peer::{self, Kind, Peer};
-use super::{Options, Programs, report};
+use super::peer::{Kind, Peer};
+use super::{Options, Programs, loader, report};
 
 /// The most that a filled memlet-server may have resident, as part of its limit.
 const RESIDENT_MAX: f64 = 1.1;
@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options, programs: &Programs) -> Result<()> {
     let mut filled = Vec::new();
     for kind in [Kind::Memcached, Kind::Memlet] {
         let server = Peer::start(kind, programs, options)?;
-        let mut command = peer::pinned(&programs.load, 1);
+        let mut command = loader(programs);
         command.args([
             &server.address(),
             "--json",

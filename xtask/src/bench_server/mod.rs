@@ -244,14 +244,17 @@ fn calibrate(
     Ok((requests as u64).max(1000))
 }
 
+/// The load generator, on the second core, without its arguments.
+fn loader(programs: &Programs) -> Command {
+    let mut command = peer::pinned(&programs.load, 1);
+    command.arg("bench");
+    command
+}
+
 /// Loads a peer from the second core, and returns what the load generator reports.
 fn load(options: &Options, programs: &Programs, peer: &Peer, arguments: &[&str]) -> Result<Value> {
-    let mut command = peer::pinned(&programs.load, 1);
-    command
-        .arg("bench")
-        .arg(peer.address())
-        .arg("--json")
-        .args(arguments);
+    let mut command = loader(programs);
+    command.arg(peer.address()).arg("--json").args(arguments);
     let numbers = [
         ("--connections", options.connections.to_string()),
         ("--value", options.value.to_string()),
