@@ -852,3 +852,21 @@ fn packets_are_counted_by_client() {
     assert_eq!(one.tally().received.total().bytes, 24);
     assert!(two.tally().sent.total().is_zero());
 }
+
+#[test]
+fn a_failure_counts_in_the_direction_in_which_it_happened() {
+    use memlet::blocking::Client;
+    let client = |fails_to_write| -> Client<_, Vec<u8>, Counters> {
+        let mut stream = Scripted::new(|_: &Asked| Vec::new());
+        stream.fails_to_write = fails_to_write;
+        let settings = Default::default();
+        Client::with(stream, settings, Vec::new(), Vec::new(), Counters::new())
+    };
+    for (fails_to_write, wanted) in [(true, (1, 0)), (false, (0, 1))] {
+        let mut client = client(fails_to_write);
+        client.noop().unwrap_err();
+        let Counters { sent, received, .. } = client.tally();
+        let errors = (sent.total().errors, received.total().errors);
+        assert_eq!(errors, wanted);
+    }
+}

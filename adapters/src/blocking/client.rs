@@ -320,10 +320,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         if embedded_io::Error::kind(&error) == ErrorKind::Interrupted {
             return Ok(());
         }
-        let _ = self
-            .exchange
-            .machine_mut()
-            .abandon(ReplyErrorKind::Transport);
+        self.exchange.handle_transport_failure();
         Err(Error::Transport(error))
     }
 

@@ -290,6 +290,17 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
         self.value_unsent = self.value_unsent.saturating_sub(len);
     }
 
+    /// Says that the transport has failed, or that its time is over: while sending, as long as anything is unsent.
+    #[cold]
+    pub(crate) fn handle_transport_failure(&mut self) {
+        let kind = ReplyErrorKind::Transport;
+        let _ = if self.sent < self.staged || self.value_unsent > 0 {
+            self.machine.abandon_sending(kind)
+        } else {
+            self.machine.abandon(kind)
+        };
+    }
+
     /// Where to read to; never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {

@@ -330,6 +330,25 @@ impl<const RUNS: usize, T: Tally> ClientConnection<RUNS, T> {
         }
     }
 
+    /// [`ClientConnection::abandon`] while requests were going out, so that it counts as an error of what was sent: of the
+    /// last request, as those before it may have arrived.
+    #[cold]
+    pub fn abandon_sending(&mut self, kind: ReplyErrorKind) -> ReplyError {
+        if let Some(error) = self.broken {
+            return error;
+        }
+        if let Some(opcode) = self.ledger.newest() {
+            self.tally.sent(opcode, 0, true);
+        }
+        let error = ReplyError {
+            kind,
+            expected: self.ledger.expected(),
+            found: None,
+        };
+        self.broken = Some(error);
+        error
+    }
+
     /// Ends the connection because of a reply that has been handed out, but that the caller found to be wrong.
     #[cold]
     pub fn reject(&mut self, kind: ReplyErrorKind, response: &Response<'_>) -> ReplyError {
