@@ -25,6 +25,10 @@ pub struct ConnectOptions {
     /// How long connecting may take, over all addresses of a name; `None` for as long as the system tries.
     pub connect_timeout: Option<Duration>,
     /// How long to wait for the next bytes of a reply; `None` for ever.
+    ///
+    /// It bounds each read, not the whole operation: a large value may take as long as it keeps coming, and so may one
+    /// that a server sends byte by byte on purpose. Whoever asks servers that are not trusted bounds the operation from
+    /// outside, by shutting the socket down.
     pub read_timeout: Option<Duration>,
     /// How long to wait until the system takes the next bytes of a request; `None` for ever.
     pub write_timeout: Option<Duration>,
