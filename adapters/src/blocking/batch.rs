@@ -1,7 +1,6 @@
 //! Many commands in one go.
 
 use embedded_io::{Read, Write};
-use memlet_core::connection::client::ReplyErrorKind;
 use memlet_core::counters::Tally;
 use memlet_core::wire::{Response, Status};
 
@@ -181,8 +180,12 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     }
 
     /// Ends the client, because an answer in a batch is none to its command.
+    #[cfg(feature = "std")]
     #[cold]
-    pub(crate) fn give_up(&mut self, kind: ReplyErrorKind) -> Error<S::Error> {
+    pub(crate) fn give_up(
+        &mut self,
+        kind: memlet_core::connection::client::ReplyErrorKind,
+    ) -> Error<S::Error> {
         self.exchange.machine_mut().abandon(kind).into()
     }
 
