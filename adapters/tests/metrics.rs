@@ -3,13 +3,17 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{str, thread};
 
+use memlet::blocking::TapFeed;
 use memlet::metrics::{
     CacheCollector, CountedService, CountersCollector, MetricsServer, SharedCounters,
 };
 use memlet::std::{Cache, CacheOptions, ConnectOptions, Listen, Server, ServerOptions, Transport};
+use memlet_core::connection::feed::TapOptions;
+use memlet_core::tap::{Connect, ConnectFlags, Message};
+use memlet_core::wire::Opcode;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
@@ -40,6 +44,7 @@ impl Running {
         registry.register_collector(Box::new(collector));
         let metrics =
             MetricsServer::start(([127, 0, 0, 1], 0).into(), registry, counters.clone()).unwrap();
+        assert!(cache.count_feeds(counters.clone()));
         let handle = server.handle();
         let service = CountedService::new(cache, counters);
         let thread = thread::spawn(move || server.run(&service).unwrap());
@@ -146,6 +151,53 @@ fn what_a_client_does_is_in_the_metrics_byte_for_byte() {
         vars["mc"]["xmit"]["bytes"]["total"],
         own.received.total().bytes
     );
+}
+
+#[test]
+fn feeds_are_counted_and_shown_while_they_are_open() {
+    let running = Running::start();
+    let options = ConnectOptions::default();
+    let mut client = memlet::std::connect(running.address, &options).unwrap();
+    for number in 0..500 {
+        client
+            .set(format!("key {number}").as_bytes(), b"value")
+            .unwrap();
+    }
+    let fed = SharedCounters::new();
+    let transport = Transport::tcp(running.address, &options).unwrap();
+    let mut feed = TapFeed::with(
+        transport,
+        &TapOptions::default(),
+        Vec::new(),
+        Vec::new(),
+        fed.writer(),
+    );
+    feed.connect(&Connect {
+        backfill: Some(Connect::EVERYTHING),
+        flags: Some(ConnectFlags::SUPPORT_ACK),
+        ..Connect::new(b"counted")
+    })
+    .unwrap();
+    let mut mutations = 0;
+    while mutations < 500 {
+        let message = feed.next_message().unwrap().unwrap();
+        mutations += u32::from(matches!(message, Message::Mutation(_)));
+    }
+    let sent = "memlet_packets_total{direction=\"sent\",opcode=\"TAP_MUTATION\"}";
+    let metrics = running.get("/metrics");
+    assert_eq!(series(&metrics, sent), 500);
+    assert_eq!(series(&metrics, "memlet_feeds"), 1);
+    let vars: Value = serde_json::from_str(&running.get("/debug/vars")).unwrap();
+    assert_eq!(
+        vars["mc"]["xmit"]["bytes"]["TAP_MUTATION"],
+        fed.sum().fed.get(Opcode::TAP_MUTATION).bytes
+    );
+    drop(feed);
+    let begin = Instant::now();
+    while series(&running.get("/metrics"), "memlet_feeds") > 0 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the feed stays");
+    }
+    assert_eq!(series(&running.get("/metrics"), sent), 500);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::SharedCounters;
-use crate::std::{Cache, Figures};
+use crate::std::{Cache, Figures, ReplicaLink};
 
 /// One of the numbers of a count.
 type Number = fn(&Count) -> u64;
@@ -226,6 +226,55 @@ impl CacheCollector {
         encode_all(encoder, MetricType::Counter, &counters)
     }
 
+    fn encode_feeds(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let feeds = self.cache.feeds();
+        let behind = feeds.iter().map(|feed| feed.behind).max();
+        let gauges = [
+            ("memlet_feeds", "Feeds that are open", feeds.len() as u64),
+            (
+                "memlet_feed_behind",
+                "Changes that are yet to be sent to the slowest of the feeds",
+                behind.unwrap_or(0),
+            ),
+        ];
+        encode_all(encoder, MetricType::Gauge, &gauges)?;
+        let Some(replica) = self.cache.replica() else {
+            return Ok(());
+        };
+        let is_following = replica.link == ReplicaLink::Following;
+        let gauges = [
+            (
+                "memlet_replica_following",
+                "Whether the replica holds a whole copy and follows its primary",
+                is_following.into(),
+            ),
+            (
+                "memlet_replica_behind",
+                "Changes of the primary that are not applied",
+                replica.seqnos_behind,
+            ),
+        ];
+        encode_all(encoder, MetricType::Gauge, &gauges)?;
+        let counters = [
+            (
+                "memlet_replica_changes",
+                "Changes of the primary that were applied",
+                replica.changes,
+            ),
+            (
+                "memlet_replica_refused",
+                "Items of the primary that found no room",
+                replica.refused,
+            ),
+            (
+                "memlet_replica_copies",
+                "How often everything was copied",
+                replica.copies,
+            ),
+        ];
+        encode_all(encoder, MetricType::Counter, &counters)
+    }
+
     fn encode_server(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let figures = &self.figures;
         let options = figures.options();
@@ -279,7 +328,8 @@ impl Collector for CacheCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.encode_server(&mut encoder)?;
         self.encode_commands(&mut encoder)?;
-        self.encode_store(&mut encoder)
+        self.encode_store(&mut encoder)?;
+        self.encode_feeds(&mut encoder)
     }
 }
 

@@ -27,13 +27,12 @@ mod collectors;
 mod json;
 mod server;
 mod service;
-mod shared;
 
 pub use collectors::{CacheCollector, CountersCollector};
 pub use json::to_json;
 /// Where collectors are put together: the registry of the crate `prometheus-client`.
 pub use prometheus_client::registry::Registry as MetricsRegistry;
 
+pub use crate::std::{CounterWriter, SharedCounters};
 pub use server::{MetricsError, MetricsServer};
 pub use service::CountedService;
-pub use shared::{CounterWriter, SharedCounters};

@@ -11,9 +11,9 @@ use memlet_core::store::{Shards, StoreStatistics};
 use super::handler::{self, CacheHandler, CacheSession};
 use super::process::{CacheHost, Process};
 use super::producer::Feeds;
-use super::replica::Following;
+use super::replica::{Following, ReplicaStatus};
 use super::sharded::ShardedStoreError;
-use super::{Figures, Service, ShardedStore, Task, Users};
+use super::{FeedStatus, Figures, Service, ShardedStore, SharedCounters, Task, Users};
 
 /// What a request and its answer have beside an item's bytes, rounded up.
 const PACKET_OVERHEAD: u32 = 1024;
@@ -186,6 +186,25 @@ impl Cache {
             .clone()
             .for_each(|store| sum.add(&store.statistics()));
         sum
+    }
+
+    /// Counts the packets of feeds by opcode from now on; false if they were counted already.
+    ///
+    /// They leave the server's threads, so no handler sees them.
+    pub fn count_feeds(&self, counters: SharedCounters) -> bool {
+        self.feeds.count(counters)
+    }
+
+    /// The feeds that are open.
+    #[must_use]
+    pub fn feeds(&self) -> Vec<FeedStatus> {
+        self.feeds.open()
+    }
+
+    /// How far the replica is that this cache is; None if it is none.
+    #[must_use]
+    pub fn replica(&self) -> Option<ReplicaStatus> {
+        self.following.get().map(|following| following.status())
     }
 
     /// What its engines are told.

@@ -60,6 +60,7 @@ mod changes;
 mod clock;
 mod connect;
 mod connection;
+mod counters;
 mod figures;
 mod handler;
 mod memory;
@@ -83,6 +84,7 @@ pub use changes::ChangeLog;
 pub use connect::{
     ConnectOptions, StdClient, StdDcpFeed, Transport, connect, connect_unix, dcp_feed,
 };
+pub use counters::{CounterWriter, SharedCounters};
 pub use figures::Figures;
 pub use handler::{CacheHandler, CacheSession};
 pub use memory::ShardMemory;
@@ -93,6 +95,7 @@ pub use pool::{
     FailurePolicy, PartFailure, Placement, PoolOptions, PoolServer, PoolServerError, PooledClient,
 };
 pub use process::CacheHost;
+pub use producer::FeedStatus;
 pub use replica::{Replica, ReplicaLink, ReplicaOptions, ReplicaStatus};
 pub use serve::{ServeError, serve};
 pub use server::{Server, ServerError, ServerHandle};

@@ -47,6 +47,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Some(address) => {
             let counters = SharedCounters::new();
+            cache.count_feeds(counters.clone());
             let metrics = serve_metrics(address, &cache, &server, &counters)
                 .map_err(|error| format!("--metrics: {error}"))?;
             greet(&server);

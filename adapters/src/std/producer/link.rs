@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use memlet_core::wire::{Response, Status};
+use memlet_core::counters::Tally;
+use memlet_core::wire::{HEADER_LEN, Header, Opcode, Response, Status};
 use mio::{Events, Interest, Poll, Token, Waker};
 use tracing::{debug, warn};
 
-use super::super::{ShardedStore, TakenConnection};
+use super::super::{CounterWriter, ShardedStore, SharedCounters, TakenConnection};
 use super::protocol::{Protocol, Start};
 use super::{Closed, Filled, OUTPUT_LEN, emit};
 
@@ -53,19 +54,26 @@ pub(in super::super) struct Feeds {
     change_log: usize,
     /// How long a peer may take nothing.
     timeout: Duration,
-    open: Mutex<BTreeMap<u64, Open>>,
+    open: Mutex<BTreeMap<u64, FeedStatus>>,
     next: AtomicU64,
+    /// Where packets are counted by opcode, if they are.
+    counters: OnceLock<SharedCounters>,
 }
 
-/// What is shown of a feed.
+/// How far a feed is: a connection over which a cache tells what it holds and every change.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Open {
-    pub(in super::super) name: String,
-    pub(in super::super) peer: String,
-    pub(in super::super) outstanding: u64,
+#[non_exhaustive]
+pub struct FeedStatus {
+    /// The name that the consumer gave.
+    pub name: String,
+    /// The consumer's address.
+    pub peer: String,
+    /// Bytes of DCP, or messages of TAP, that are sent and not acknowledged.
+    pub outstanding: u64,
     /// Changes that are yet to be sent, at the most.
-    pub(in super::super) behind: u64,
-    pub(in super::super) streams: usize,
+    pub behind: u64,
+    /// Vbuckets that it streams.
+    pub streams: usize,
 }
 
 impl Feeds {
@@ -83,11 +91,17 @@ impl Feeds {
             timeout,
             open: Mutex::default(),
             next: AtomicU64::new(0),
+            counters: OnceLock::new(),
         }
     }
 
+    /// Counts the packets of feeds from now on; false if they were counted already.
+    pub(in super::super) fn count(&self, counters: SharedCounters) -> bool {
+        self.counters.set(counters).is_ok()
+    }
+
     /// The feeds that are open.
-    pub(in super::super) fn open(&self) -> Vec<Open> {
+    pub(in super::super) fn open(&self) -> Vec<FeedStatus> {
         self.lock().values().cloned().collect()
     }
 
@@ -96,7 +110,7 @@ impl Feeds {
         self.max > 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, FeedStatus>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,7 +122,7 @@ impl Feeds {
             let mut open = self.lock();
             let is_admitted = open.len() < self.max;
             if is_admitted {
-                let shown = Open {
+                let shown = FeedStatus {
                     name: feed.name.clone(),
                     peer: peer.clone(),
                     outstanding: 0,
@@ -144,6 +158,9 @@ struct Link<'a> {
     output: Vec<u8>,
     /// Bytes of the output that the socket has taken.
     sent: usize,
+    /// Bytes of the output that have been counted, all of them in whole packets.
+    counted: usize,
+    tally: Option<CounterWriter>,
     readable: bool,
     writable: bool,
     /// When the socket last took something, or had nothing to take.
@@ -171,6 +188,8 @@ impl<'a> Link<'a> {
             input: Vec::new(),
             output: Vec::new(),
             sent: 0,
+            counted: 0,
+            tally: feeds.counters.get().map(SharedCounters::writer),
             readable: true,
             writable: true,
             taken: Instant::now(),
@@ -284,6 +303,7 @@ impl<'a> Link<'a> {
 
     /// Sends what the socket takes; whether that was something.
     fn send(&mut self) -> Result<bool, Closed> {
+        self.count_output();
         let before = self.sent;
         while self.sent < self.output.len() {
             match self.connection.write(&self.output[self.sent..]) {
@@ -306,6 +326,7 @@ impl<'a> Link<'a> {
     /// Forgets what was sent.
     fn compact(&mut self) {
         self.output.drain(..self.sent);
+        self.counted = self.counted.saturating_sub(self.sent);
         self.sent = 0;
         if self.output.capacity() > 4 * OUTPUT_LEN && self.output.is_empty() {
             // A long item has made it larger.
@@ -333,11 +354,26 @@ impl<'a> Link<'a> {
             Err(error) => return Err(Closed::Transport(error)),
         }
         let done = protocol.take(&self.input, &self.feeds.shards, &mut self.output, now)?;
+        if let Some(tally) = &mut self.tally {
+            for (opcode, len) in packets(&self.input[..done]) {
+                tally.received(opcode, Status::SUCCESS, len, false);
+            }
+        }
         self.input.drain(..done);
         if self.input.len() > INPUT_LEN_MAX {
             return Err(Closed::Malformed("a request is too long".into()));
         }
         Ok(())
+    }
+
+    /// Counts the packets that were written since the last time.
+    fn count_output(&mut self) {
+        if let Some(tally) = &mut self.tally {
+            for (opcode, len) in packets(&self.output[self.counted..]) {
+                tally.sent(opcode, len, false);
+            }
+        }
+        self.counted = self.output.len();
     }
 
     /// Lets others see how far it is.
@@ -372,4 +408,14 @@ impl<'a> Link<'a> {
             }
         }
     }
+}
+
+/// The opcodes and lengths in bytes of whole packets behind each other.
+fn packets(mut bytes: &[u8]) -> impl Iterator<Item = (Opcode, u64)> + '_ {
+    std::iter::from_fn(move || {
+        let header = Header::from_bytes(bytes.first_chunk()?).ok()?;
+        let len = HEADER_LEN + header.body_len as usize;
+        bytes = bytes.get(len..).unwrap_or_default();
+        Some((header.opcode, len as u64))
+    })
 }

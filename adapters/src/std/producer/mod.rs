@@ -44,6 +44,7 @@ use std::io;
 use memlet_core::wire::EmitError;
 
 pub(super) use dcp::judge_open;
+pub use link::FeedStatus;
 pub(super) use link::{Feed, Feeds};
 pub(super) use protocol::Start;
 
