@@ -525,6 +525,34 @@ fn nobody_follows_without_logging_in() {
 }
 
 #[test]
+fn a_follower_that_talks_nonsense_is_cut_off() {
+    let cache = Running::start(options());
+    let mut announces_much = packet(&Request::new(Opcode::DCP_CONTROL));
+    announces_much[8..12].fill(0xff);
+    let mut lengths = packet(&Request::new(Opcode::DCP_STREAM_REQ));
+    lengths[2..5].fill(0xff);
+    for nonsense in [
+        &b"get key\r\n                "[..],
+        &announces_much,
+        &lengths,
+    ] {
+        let mut stream = cache.connect();
+        stream.write_all(&open()).unwrap();
+        stream.write_all(nonsense).unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard.len(), 24, "the answer to OPEN and no more");
+    }
+    // One that stops in the middle of a request is forgotten when it goes.
+    let mut stream = cache.connect();
+    stream.write_all(&open()).unwrap();
+    stream.write_all(&announces_much[..20]).unwrap();
+    drop(stream);
+    wait_until(|| statistics(&cache).starts_with("feeds=0\n"));
+    cache.follow(0).catch_up(&cache.store, now());
+}
+
+#[test]
 fn there_are_not_more_feeds_than_allowed() {
     let mut options = options();
     options.feeds_max = 1;
