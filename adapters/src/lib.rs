@@ -3,6 +3,7 @@
 //! | feature | gives | needs |
 //! | --- | --- | --- |
 //! | `blocking` | [`blocking`]: a client over any blocking stream, with the caller's buffers | no std, no heap |
+//! | `asynch` | [`asynch`]: the same client over any async stream, for any executor | no std, no heap |
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
 //! | `capture` | `capture`: packets explained for people | std |
@@ -16,11 +17,13 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "asynch")]
+pub mod asynch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "capture")]
 pub mod capture;
-#[cfg(feature = "blocking")]
+#[cfg(any(feature = "asynch", feature = "blocking"))]
 pub mod client;
 #[cfg(all(feature = "load", unix))]
 pub mod load;

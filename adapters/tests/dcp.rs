@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use memlet::blocking::DcpFeed;
+use memlet::blocking::{Client, DcpFeed};
 use memlet::client::DcpError;
 use memlet::std::{ConnectOptions, StdDcpFeed, Transport, dcp_feed};
 use memlet_core::connection::feed::{
@@ -518,7 +518,7 @@ fn follow_all(feed: &mut StdDcpFeed) -> Vec<StreamOpaque> {
 #[test]
 fn a_server_of_ours_is_followed_through_a_small_window_and_again_after_a_cut() {
     let server = Running::start();
-    let mut client = server.client();
+    let mut client = Client::new(server.transport());
     let value = [b'v'; 600];
     for number in 0..1000 {
         client
@@ -588,7 +588,9 @@ fn a_server_of_ours_is_followed_through_a_small_window_and_again_after_a_cut() {
 #[test]
 fn a_server_that_has_started_anew_rolls_its_followers_back() {
     let server = Running::start();
-    server.client().set(b"key", b"value").unwrap();
+    Client::new(server.transport())
+        .set(b"key", b"value")
+        .unwrap();
     let mut feed = dcp_feed(server.address, &connect_options(), &plain(), 64).unwrap();
     feed.open(&open()).unwrap();
     let streams = follow_all(&mut feed);

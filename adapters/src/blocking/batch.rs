@@ -6,7 +6,7 @@ use memlet_core::wire::{Response, Status};
 
 use super::Client;
 use super::client::Outcome;
-use crate::client::{Answer, Buffer, Command, Error, Item, RequestError, Stage, Window};
+use crate::client::{Answer, Buffer, Command, Error, Item, RequestError, Stage, Window, refusal};
 
 impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RUNS> {
     /// Sends any commands, loud and quiet, and tells `each`, by their place, what became of them, in order.
@@ -271,19 +271,4 @@ pub(crate) struct Begun<'c, I> {
     window: Window,
     /// Why `next` can never be sent.
     refused: Option<RequestError>,
-}
-
-/// The error that an answer is, if it is no miss.
-pub(crate) fn refusal<E>(answer: &Answer<'_>) -> Option<Error<E>> {
-    match answer {
-        Answer::Silent => None,
-        Answer::Response(response) if response.status.is_not_found() => None,
-        Answer::Response(response) => Some(Error::Refused {
-            opcode: response.opcode,
-            status: response.status,
-        }),
-        Answer::TooLong { value_len } => Some(Error::TooLong {
-            value_len: *value_len,
-        }),
-    }
 }

@@ -2,10 +2,10 @@
 
 use core::ops::Range;
 
-use embedded_io::{ErrorKind, Read, Write};
-use memlet_core::connection::client::{ReplyError, ReplyErrorKind};
+use embedded_io::{Read, Write};
+use memlet_core::connection::client::ReplyError;
 use memlet_core::counters::Tally;
-use memlet_core::wire::{Request, Response, Status};
+use memlet_core::wire::{Request, Response};
 
 use crate::client::{
     Arrived, Buffer, ClientSettings, Command, Error, Exchange, RequestError, Stage,
@@ -121,7 +121,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         self.exchange.begin()?;
         let opaque = self.write_request(request, &[])?;
         let arrived = self.wait(opaque)?;
-        self.whole(&arrived)
+        self.exchange.whole(&arrived)
     }
 
     /// Sends any request, quiet ones among them, and waits for nothing. Returns the opaque that it was given.
@@ -147,7 +147,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         }
         let oldest = machine.next_opaque().wrapping_sub(machine.in_flight());
         let arrived = self.wait(oldest)?;
-        self.whole(&arrived)
+        self.exchange.whole(&arrived)
     }
 
     /// Sends a command and waits for its reply.
@@ -174,29 +174,6 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         self.exchange.begin()?;
         let opaque = self.write_request(&request, pieces)?;
         self.wait(opaque)
-    }
-
-    /// The response that has arrived, if its status is success; else the refusal.
-    #[inline]
-    pub(super) fn accepted(&self, arrived: &Arrived) -> Outcome<Response<'_>, S> {
-        let response = self.whole(arrived)?;
-        match response.status {
-            Status::SUCCESS => Ok(response),
-            status => Err(Error::Refused {
-                opcode: response.opcode,
-                status,
-            }),
-        }
-    }
-
-    /// The response that has arrived, if its value fits the buffer.
-    #[inline]
-    pub(super) fn whole(&self, arrived: &Arrived) -> Outcome<Response<'_>, S> {
-        if !arrived.is_whole {
-            let value_len = arrived.value_len;
-            return Err(Error::TooLong { value_len });
-        }
-        Ok(self.exchange.response(arrived))
     }
 
     #[inline]
@@ -266,7 +243,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         loop {
             match self.stream.read(self.exchange.space()) {
                 Ok(len) => return Ok(self.exchange.handle_read(len)?),
-                Err(error) => self.failed(error)?,
+                Err(error) => self.exchange.handle_failure(error)?,
             }
         }
     }
@@ -276,9 +253,9 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     pub(super) fn flush_output(&mut self) -> Outcome<(), S> {
         while !self.exchange.unsent().is_empty() {
             match self.stream.write(self.exchange.unsent()) {
-                Ok(0) => return Err(self.closed().into()),
+                Ok(0) => return Err(self.exchange.handle_closed().into()),
                 Ok(len) => self.exchange.handle_sent(len),
-                Err(error) => self.failed(error)?,
+                Err(error) => self.exchange.handle_failure(error)?,
             }
         }
         self.flush_stream()
@@ -289,12 +266,12 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         let mut rest = value;
         while !rest.is_empty() {
             match self.stream.write(rest) {
-                Ok(0) => return Err(self.closed().into()),
+                Ok(0) => return Err(self.exchange.handle_closed().into()),
                 Ok(len) => {
                     self.exchange.handle_value_sent(len);
                     rest = rest.get(len..).unwrap_or_default();
                 }
-                Err(error) => self.failed(error)?,
+                Err(error) => self.exchange.handle_failure(error)?,
             }
         }
         self.flush_stream()
@@ -303,30 +280,8 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     #[inline]
     fn flush_stream(&mut self) -> Outcome<(), S> {
         while let Err(error) = self.stream.flush() {
-            self.failed(error)?;
+            self.exchange.handle_failure(error)?;
         }
         Ok(())
-    }
-
-    /// A stream that takes nothing has ended.
-    #[cold]
-    fn closed(&mut self) -> ReplyError {
-        self.exchange.machine_mut().abandon(ReplyErrorKind::Closed)
-    }
-
-    /// Ends the client, unless the transport was only interrupted.
-    #[cold]
-    fn failed(&mut self, error: S::Error) -> Outcome<(), S> {
-        if embedded_io::Error::kind(&error) == ErrorKind::Interrupted {
-            return Ok(());
-        }
-        self.exchange.handle_transport_failure();
-        Err(Error::Transport(error))
-    }
-
-    /// Says what is wrong with a reply, which ends the client.
-    #[cold]
-    pub(super) fn reject(&mut self, kind: ReplyErrorKind, arrived: &Arrived) -> Error<S::Error> {
-        self.exchange.reject(kind, arrived)
     }
 }

@@ -7,8 +7,10 @@ use memlet_core::wire::{Opcode, Response, Status};
 
 use super::Client;
 use super::client::Outcome;
+#[cfg(feature = "alloc")]
+use crate::client::text;
 use crate::client::{
-    Buffer, Command, Counter, Error, Item, Mechanisms, RequestError, SaslAnswer, Touched,
+    Buffer, Command, Counter, Error, Item, Mechanisms, RequestError, SaslAnswer, Touched, found,
 };
 
 impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RUNS> {
@@ -44,13 +46,13 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
             return Err(RequestError::WrongCommand(opcode).into());
         }
         let arrived = self.call(command)?;
-        match self.accepted(&arrived) {
+        match self.exchange.accepted(&arrived) {
             Ok(_) => {}
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         }
         match Item::read(&self.exchange.response(&arrived)) {
-            Err(kind) => Err(self.reject(kind, &arrived)),
+            Err(kind) => Err(self.exchange.reject(kind, &arrived)),
             // Read again, as the borrow of the first time would outlive the other way out.
             Ok(_) => Ok(Item::read(&self.exchange.response(&arrived)).ok()),
         }
@@ -76,7 +78,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         }
         let touched = match self.exchange.touched(&arrived) {
             Ok(touched) => touched,
-            Err(kind) => return Err(self.reject(kind, &arrived)),
+            Err(kind) => return Err(self.exchange.reject(kind, &arrived)),
         };
         loop {
             match self.exchange.poll_value()? {
@@ -157,7 +159,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     #[inline]
     pub fn store(&mut self, command: &Command<'_>) -> Outcome<u64, S> {
         let arrived = self.call(command)?;
-        Ok(self.accepted(&arrived)?.cas)
+        Ok(self.exchange.accepted(&arrived)?.cas)
     }
 
     /// Deletes an item; whether there was one.
@@ -201,14 +203,14 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
             return Err(RequestError::WrongCommand(opcode).into());
         }
         let arrived = self.call(command)?;
-        let counter = match self.accepted(&arrived) {
+        let counter = match self.exchange.accepted(&arrived) {
             Ok(response) => Counter::read(&response),
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
         counter
             .map(Some)
-            .map_err(|kind| self.reject(kind, &arrived))
+            .map_err(|kind| self.exchange.reject(kind, &arrived))
     }
 
     /// Deletes everything, now (0) or at a time, in seconds as for [`Command::expiration`].
@@ -224,7 +226,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     /// The server's version, as it says it.
     pub fn version(&mut self) -> Outcome<&[u8], S> {
         let arrived = self.call(&Command::version())?;
-        Ok(self.accepted(&arrived)?.value)
+        Ok(self.exchange.accepted(&arrived)?.value)
     }
 
     /// Sets how much the server logs.
@@ -249,7 +251,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
                 // A statistic that nobody has room for must not hide the others.
                 continue;
             }
-            let response = self.accepted(&arrived)?;
+            let response = self.exchange.accepted(&arrived)?;
             if arrived.is_last {
                 return Ok(());
             }
@@ -286,7 +288,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     /// Says goodbye and waits for the answer; the client is of no more use then.
     pub fn quit(&mut self) -> Outcome<(), S> {
         let arrived = self.call(&Command::custom(Opcode::QUIT))?;
-        self.accepted(&arrived)?;
+        self.exchange.accepted(&arrived)?;
         let machine = self.exchange.machine_mut();
         let _ = machine.abandon(ReplyErrorKind::Ended);
         Ok(())
@@ -298,7 +300,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     #[doc(alias = "AuthList")]
     pub fn sasl_mechanisms(&mut self) -> Outcome<Mechanisms<'_>, S> {
         let arrived = self.call(&Command::custom(Opcode::SASL_LIST_MECHS))?;
-        Ok(Mechanisms(self.accepted(&arrived)?.value))
+        Ok(Mechanisms(self.exchange.accepted(&arrived)?.value))
     }
 
     /// Logs in with PLAIN, if the server offers it. The password goes over the connection as it is.
@@ -315,7 +317,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         let message: [&[u8]; 4] = [b"\0", user, b"\0", password];
         let command = Command::custom(Opcode::SASL_AUTH).key(b"PLAIN");
         let arrived = self.call_pieces(&command, &message)?;
-        match self.accepted(&arrived) {
+        match self.exchange.accepted(&arrived) {
             Err(error) if error.status() == Some(Status::AUTH_CONTINUE) => {
                 Err(Error::UnexpectedChallenge)
             }
@@ -346,26 +348,11 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         message: &[u8],
     ) -> Outcome<SaslAnswer<'_>, S> {
         let arrived = self.call(&Command::custom(opcode).key(mechanism).value(message))?;
-        let response = self.whole(&arrived)?;
+        let response = self.exchange.whole(&arrived)?;
         match response.status {
             Status::SUCCESS => Ok(SaslAnswer::Done(response.value)),
             Status::AUTH_CONTINUE => Ok(SaslAnswer::Continue(response.value)),
             status => Err(Error::Refused { opcode, status }),
         }
     }
-}
-
-/// Whether there was an item, of a command that fails without one.
-fn found<E>(result: Result<u64, Error<E>>) -> Result<bool, Error<E>> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Statistics are ASCII; what is not is shown as well as it can be.
-#[cfg(feature = "alloc")]
-fn text(bytes: &[u8]) -> alloc::string::String {
-    alloc::string::String::from_utf8_lossy(bytes).into_owned()
 }

@@ -26,7 +26,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         let mut bytes = [0; 2 * Features::ASKED_MAX];
         let list = Features::write(features, &mut bytes)?;
         let arrived = self.call(&Command::custom(Opcode::HELLO).key(agent).value(list))?;
-        Ok(Features(self.accepted(&arrived)?.value))
+        Ok(Features(self.exchange.accepted(&arrived)?.value))
     }
 
     /// Asks whether the last change of a key has reached the disk.
@@ -38,8 +38,9 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
         let command = Command::custom(Opcode::OBSERVE).vbucket(vbucket);
         let arrived = self.call_pieces(&command, &[&request.head, key])?;
         let observed = self
+            .exchange
             .accepted(&arrived)
             .map(|response| request.read(&response))?;
-        observed.map_err(|kind| self.reject(kind, &arrived))
+        observed.map_err(|kind| self.exchange.reject(kind, &arrived))
     }
 }

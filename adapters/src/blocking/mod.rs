@@ -55,8 +55,6 @@ mod dcp;
 mod tap;
 mod update;
 
-#[cfg(feature = "std")]
-pub(crate) use batch::refusal;
 pub use client::Client;
 pub use dcp::DcpFeed;
 pub use tap::TapFeed;

@@ -1,10 +1,13 @@
 //! A client's machine and buffers: everything but the waiting.
 
+use embedded_io::ErrorKind;
 use memlet_core::connection::client::{
     ClientConnection, Received, ReplyError, ReplyErrorKind, StageError,
 };
 use memlet_core::counters::Tally;
-use memlet_core::wire::{EmitError, HEADER_LEN, Header, Opcode, Presence, Request, Response};
+use memlet_core::wire::{
+    EmitError, HEADER_LEN, Header, Opcode, Presence, Request, Response, Status,
+};
 
 use super::command::EXTRAS_LEN_MAX;
 use super::{Buffer, ClientSettings, Command, Error, RequestError, Touched};
@@ -118,6 +121,41 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
             return Err(self.machine.abandon(ReplyErrorKind::Abandoned));
         }
         Ok(())
+    }
+
+    /// Whether another request could follow: false also when a value has been left in the middle.
+    #[cfg(feature = "asynch")]
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.machine.is_healthy() && self.value_unsent == 0
+    }
+
+    /// Whether something of what was asked before is to come for certain.
+    #[cfg(feature = "asynch")]
+    pub(crate) fn is_answer_due(&self) -> bool {
+        self.machine.expected().is_some() || self.machine.value_remaining() > 0
+    }
+
+    /// Whether a request may be sent while what was asked before is still unanswered: client and server then do not wait
+    /// for each other to read, and a NOOP finds room behind it.
+    #[cfg(feature = "asynch")]
+    pub(crate) fn may_follow(&self, request: &Request<'_>, pieces: &[&[u8]]) -> bool {
+        let in_flight = self.machine.in_flight();
+        if in_flight == 0 && self.machine.value_remaining() == 0 {
+            return true;
+        }
+        let before = if in_flight == 0 { 0 } else { self.requests_len };
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        // One that cannot be written is not sent anyway.
+        let len = len.saturating_add(request.encoded_len().map_or(0, |len| len as u64));
+        let max = (self.settings.unread_len_max as u64).saturating_sub(HEADER_LEN as u64);
+        before.saturating_add(len) <= max && self.machine.has_room(request.opcode, 1)
+    }
+
+    /// [`Exchange::may_follow`] of a command.
+    #[cfg(feature = "asynch")]
+    pub(crate) fn may_follow_command(&self, command: &Command<'_>) -> bool {
+        let mut extras = [0; EXTRAS_LEN_MAX];
+        self.may_follow(&command.request(self.settings.vbucket, &mut extras), &[])
     }
 
     /// Judges what would make the server close, before it is sent.
@@ -290,17 +328,6 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
         self.value_unsent = self.value_unsent.saturating_sub(len);
     }
 
-    /// Says that the transport has failed, or that its time is over: while sending, as long as anything is unsent.
-    #[cold]
-    pub(crate) fn handle_transport_failure(&mut self) {
-        let kind = ReplyErrorKind::Transport;
-        let _ = if self.sent < self.staged || self.value_unsent > 0 {
-            self.machine.abandon_sending(kind)
-        } else {
-            self.machine.abandon(kind)
-        };
-    }
-
     /// Where to read to; never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
@@ -431,7 +458,7 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
             magic: header.magic,
             opcode: header.opcode,
             datatype: header.datatype,
-            status: memlet_core::wire::Status(header.vbucket_or_status),
+            status: Status(header.vbucket_or_status),
             opaque: header.opaque,
             cas: header.cas,
             framing_extras: part(header.framing_extras_len.into()),
@@ -439,6 +466,54 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
             key: part(header.key_len.into()),
             value: part(value_len as usize),
         }
+    }
+
+    /// The response that has arrived, if its value fits the buffer.
+    #[inline]
+    pub(crate) fn whole<E>(&self, arrived: &Arrived) -> Result<Response<'_>, Error<E>> {
+        if !arrived.is_whole {
+            let value_len = arrived.value_len;
+            return Err(Error::TooLong { value_len });
+        }
+        Ok(self.response(arrived))
+    }
+
+    /// The response that has arrived, if its status is success; else the refusal.
+    #[inline]
+    pub(crate) fn accepted<E>(&self, arrived: &Arrived) -> Result<Response<'_>, Error<E>> {
+        let response = self.whole(arrived)?;
+        match response.status {
+            Status::SUCCESS => Ok(response),
+            status => Err(Error::Refused {
+                opcode: response.opcode,
+                status,
+            }),
+        }
+    }
+
+    /// Ends the connection as its stream takes nothing any more.
+    #[cold]
+    pub(crate) fn handle_closed(&mut self) -> ReplyError {
+        self.machine.abandon(ReplyErrorKind::Closed)
+    }
+
+    /// Ends the connection as the transport has failed, or its time is over, unless it was only interrupted. The failure
+    /// counts as one of sending as long as anything is unsent.
+    #[cold]
+    pub(crate) fn handle_failure<E: embedded_io::Error>(
+        &mut self,
+        error: E,
+    ) -> Result<(), Error<E>> {
+        if error.kind() == ErrorKind::Interrupted {
+            return Ok(());
+        }
+        let kind = ReplyErrorKind::Transport;
+        let _ = if self.sent < self.staged || self.value_unsent > 0 {
+            self.machine.abandon_sending(kind)
+        } else {
+            self.machine.abandon(kind)
+        };
+        Err(Error::Transport(error))
     }
 
     /// What is known of an item whose value comes in pieces.
@@ -458,7 +533,7 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
             opaque: arrived.header.opaque,
             ..Response::new(
                 arrived.header.opcode,
-                memlet_core::wire::Status(arrived.header.vbucket_or_status),
+                Status(arrived.header.vbucket_or_status),
             )
         };
         Error::Reply(self.machine.reject(kind, &response))

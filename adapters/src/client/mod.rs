@@ -1,8 +1,9 @@
 //! What the blocking and the async client have in common: all but the waiting.
 //!
 //! Requests as values ([`Command`]), replies as values ([`Item`], [`Counter`], [`Observed`], …), errors, and the step by
-//! step form of a compare-and-swap ([`Update`]). The clients themselves are in [`blocking`](crate::blocking).
+//! step form of a compare-and-swap ([`Update`]). The clients themselves are in `memlet::blocking` and `memlet::asynch`.
 
+mod answers;
 mod buffer;
 mod command;
 mod dcp;
@@ -34,6 +35,9 @@ pub use tap::TapError;
 pub use update::{Change, Outcome, Update, UpdateStep};
 pub use window::Answer;
 
+#[cfg(feature = "alloc")]
+pub(crate) use answers::text;
+pub(crate) use answers::{found, refusal};
 pub(crate) use dcp::{DcpExchange, DcpTurn};
 pub(crate) use exchange::{Arrived, Exchange, Stage};
 pub(crate) use observe::ObserveRequest;

@@ -5,10 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
-use memlet::blocking::Client;
 use memlet::std::{
     Cache, CacheOptions, ConnectOptions, Listen, Server, ServerError, ServerHandle, ServerOptions,
-    StdClient, connect,
+    Transport,
 };
 use memlet_core::wire::{Limits, Opcode, Parsed, Request, Response, Status};
 
@@ -43,8 +42,8 @@ impl Running {
         }
     }
 
-    pub(crate) fn client(&self) -> StdClient {
-        connect(self.address, &ConnectOptions::default()).unwrap()
+    pub(crate) fn transport(&self) -> Transport {
+        Transport::tcp(self.address, &ConnectOptions::default()).unwrap()
     }
 }
 
@@ -144,10 +143,6 @@ impl<F: FnMut(&Asked) -> Vec<u8>> Scripted<F> {
     pub(crate) fn closing(mut self) -> Scripted<F> {
         self.closes = true;
         self
-    }
-
-    pub(crate) fn client(self) -> Client<Scripted<F>, Vec<u8>> {
-        Client::new(self)
     }
 
     fn listen(&mut self) {

@@ -12,8 +12,7 @@ use super::{
     ClusterError, ConnectionPool, Distribution, FailurePolicy, PartFailure, Placement, PoolOptions,
     PoolServer, PooledClient,
 };
-use crate::blocking::refusal;
-use crate::client::{Answer, Command, Counter, Error, Item, OwnedItem};
+use crate::client::{Answer, Command, Counter, Error, Item, OwnedItem, refusal};
 use crate::std::StdClient;
 
 /// How a [`ClusterClient`] behaves.

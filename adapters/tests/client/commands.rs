@@ -1,10 +1,8 @@
-//! The blocking client against the server of this crate.
+//! Every command against the server of this crate.
 
-mod support;
-
+use crate::support::Running;
 use memlet::client::{Change, Command, Outcome, Update};
 use memlet_core::wire::Status;
-use support::Running;
 
 #[test]
 fn every_command_does_what_it_says() {

@@ -1,7 +1,7 @@
-//! What clients of this protocol have got wrong, each as a test of the blocking client.
+//! What clients of this protocol have got wrong, each as a test.
 
-mod support;
-
+use crate::Client;
+use crate::support::{Asked, Running, Scripted, bytes};
 use memlet::client::{
     Answer, Change, Command, Error, Observed, Outcome, Persistence, RequestError, SaslAnswer,
     Update, UpdateStep,
@@ -9,7 +9,6 @@ use memlet::client::{
 use memlet_core::connection::client::ReplyErrorKind;
 use memlet_core::counters::Counters;
 use memlet_core::wire::{DataType, EmitError, Field, Magic, Opcode, Request, Response, Status};
-use support::{Asked, Running, Scripted, bytes};
 
 /// The kind of the error that ended a client.
 #[track_caller]
@@ -128,7 +127,6 @@ fn what_no_header_can_tell_is_refused_and_nothing_is_sent() {
 
 #[test]
 fn all_bytes_of_a_request_are_counted_however_long_its_value_is() {
-    use memlet::blocking::Client;
     let stream = Scripted::new(Asked::done);
     let mut client: Client<_, Vec<u8>, Counters> = Client::with(
         stream,
@@ -836,7 +834,6 @@ fn statistics_are_checked_and_read_to_their_end() {
 
 #[test]
 fn packets_are_counted_by_client() {
-    use memlet::blocking::Client;
     let client = || -> Client<_, Vec<u8>, Counters> {
         Client::with(
             Scripted::new(Asked::done),
@@ -855,7 +852,6 @@ fn packets_are_counted_by_client() {
 
 #[test]
 fn a_failure_counts_in_the_direction_in_which_it_happened() {
-    use memlet::blocking::Client;
     let client = |fails_to_write| -> Client<_, Vec<u8>, Counters> {
         let mut stream = Scripted::new(|_: &Asked| Vec::new());
         stream.fails_to_write = fails_to_write;

@@ -7,8 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Client;
 use memlet::client::Error;
-use memlet::std::{ConnectOptions, StdClient, Transport, connect, connect_unix};
+use memlet::std::{ConnectOptions, Transport, connect, connect_unix};
 use memlet_core::connection::client::ReplyErrorKind;
 
 /// How long a client waits here; a test fails only if it takes very much longer.
@@ -23,7 +24,7 @@ fn options() -> ConnectOptions {
 }
 
 /// A client of a server that handles its one connection as `behave` says, and then holds it until the client is gone.
-fn client(behave: impl FnOnce(&mut TcpStream) + Send + 'static) -> StdClient {
+fn client(behave: impl FnOnce(&mut TcpStream) + Send + 'static) -> Client<Transport, Vec<u8>> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -31,7 +32,7 @@ fn client(behave: impl FnOnce(&mut TcpStream) + Send + 'static) -> StdClient {
         behave(&mut stream);
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    connect(address, &options()).unwrap()
+    Client::new(Transport::tcp(address, &options()).unwrap())
 }
 
 /// Reads a request with a body of `body_len` bytes; its opaque.
@@ -59,7 +60,7 @@ fn noop(opaque: [u8; 4]) -> Vec<u8> {
 
 /// A get of a key of three bytes fails in time; why.
 #[track_caller]
-fn get_fails(client: &mut StdClient) -> Error<std::io::Error> {
+fn get_fails(client: &mut Client<Transport, Vec<u8>>) -> Error<std::io::Error> {
     let begin = Instant::now();
     let error = client.get(b"key").unwrap_err();
     assert!(begin.elapsed() < PATIENCE);

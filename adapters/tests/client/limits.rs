@@ -1,6 +1,4 @@
-//! The blocking client within the memory it is given, and against a peer that waits for its answers to be read.
-
-mod support;
+//! The client within the memory it is given, and against a peer that waits for its answers to be read.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,12 +6,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memlet::blocking::Client;
+use crate::Client;
+use crate::support::{Asked, Running, Scripted, bytes};
 use memlet::client::{Answer, Buffer, ClientSettings, Command, Error, RequestError};
 use memlet::std::{ConnectOptions, Transport};
 use memlet_core::counters::Counters;
 use memlet_core::wire::{Limits, Opcode, Parsed, Request, Response, Status};
-use support::{Asked, Running, Scripted, bytes};
 
 /// Long enough for a busy machine; only a test that hangs waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
