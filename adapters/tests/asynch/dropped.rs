@@ -212,7 +212,7 @@ async fn operate<B: Buffer>(
 }
 
 /// Polls so many times at most; whether the future has ended.
-fn poll<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+pub(crate) fn poll<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..polls {

@@ -7,6 +7,7 @@ mod commands;
 #[path = "../client/defects.rs"]
 mod defects;
 mod dropped;
+mod feeds;
 #[path = "../client/hostile.rs"]
 mod hostile;
 #[path = "../client/limits.rs"]
