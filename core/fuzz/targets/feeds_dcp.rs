@@ -52,7 +52,11 @@ pub(super) fn session(data: &[u8]) {
 
 fn chosen([kind, number, more]: [u8; 3]) -> Message<'static> {
     let seqno = u64::from(number);
-    let stream = if kind & 0x80 == 0 { OPEN_STREAM } else { ASKED_STREAM };
+    let stream = if kind & 0x80 == 0 {
+        OPEN_STREAM
+    } else {
+        ASKED_STREAM
+    };
     let body = match kind % 11 {
         0 => Body::Noop,
         1 => Body::SnapshotMarker(SnapshotMarker {
@@ -115,7 +119,13 @@ fn cut(input: &[u8], seed: u8) -> Vec<&[u8]> {
 }
 
 /// What comes of these pieces: the events, what is sent, the end, and the sums.
-type Delivered = (Vec<String>, Vec<u8>, DcpFailure, DcpStatistics, Vec<DcpStream>);
+type Delivered = (
+    Vec<String>,
+    Vec<u8>,
+    DcpFailure,
+    DcpStatistics,
+    Vec<DcpStream>,
+);
 
 fn deliver(
     options: &DcpOptions,
@@ -138,7 +148,11 @@ fn deliver(
     let mut log = [0; 64];
     let opened = Reply {
         body: ReplyBody::FailoverLog(FailoverLog::default()),
-        ..Reply::new(Opcode::DCP_STREAM_REQ, Status::SUCCESS, OPEN_STREAM.to_opaque())
+        ..Reply::new(
+            Opcode::DCP_STREAM_REQ,
+            Status::SUCCESS,
+            OPEN_STREAM.to_opaque(),
+        )
     };
     let len = opened.emit(&mut log).expect("room");
     consumer.poll(&log[..len], &mut output, 0);
