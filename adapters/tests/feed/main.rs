@@ -553,6 +553,30 @@ fn a_follower_that_talks_nonsense_is_cut_off() {
 }
 
 #[test]
+fn a_follower_that_keeps_asking_is_sent_noops_all_the_same() {
+    let cache = Running::start(options());
+    let mut stream = cache.connect();
+    stream.write_all(&open()).unwrap();
+    for (key, value) in [("enable_noop", "true"), ("set_noop_interval", "1")] {
+        let control = packet(&Request {
+            key: key.as_bytes(),
+            value: value.as_bytes(),
+            ..Request::new(Opcode::DCP_CONTROL)
+        });
+        stream.write_all(&control).unwrap();
+    }
+    let question = packet(&Request::new(Opcode::GET_ALL_VB_SEQNOS));
+    wait_until(|| {
+        stream.write_all(&question).unwrap();
+        let mut head = [0; 24];
+        stream.read_exact(&mut head).unwrap();
+        let mut body = vec![0; usize::from(u16::from_be_bytes([head[10], head[11]]))];
+        stream.read_exact(&mut body).unwrap();
+        head[..2] == [0x80, Opcode::DCP_NOOP.0]
+    });
+}
+
+#[test]
 fn there_are_not_more_feeds_than_allowed() {
     let mut options = options();
     options.feeds_max = 1;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memlet::std::{CacheOptions, Replica, ReplicaLink, ReplicaOptions, ShardedStore, Users};
 use memlet_core::store::{Attributes, Shards};
@@ -47,7 +47,7 @@ fn wait_until_same(primary: &Running, copy: &Running) {
             there.len(),
             here.len()
         );
-        thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -146,6 +146,24 @@ fn a_replica_of_a_primary_that_evicts_holds_the_same() {
     let held = comparable(&copy.store).len();
     assert!((1_000..20_000).contains(&held), "{held}");
     drop(replica);
+}
+
+#[test]
+fn a_replica_that_has_nothing_to_do_stays_connected() {
+    let primary = Running::start(with_memory(64));
+    set(&primary.store, "key", b"value", Attributes::default());
+    let mut replica_options = ReplicaOptions::new(primary.address.to_string());
+    replica_options.noop_interval = 2;
+    let (copy, replica) = Running::start_replica(with_memory(64), replica_options);
+    wait_until_same(&primary, &copy);
+    // After twice the interval it would give the connection up.
+    let begin = Instant::now();
+    wait_until(|| {
+        assert_eq!(replica.status().last_error, "");
+        begin.elapsed() > Duration::from_secs(6)
+    });
+    let status = replica.status();
+    assert_eq!((status.link, status.copies), (ReplicaLink::Following, 1));
 }
 
 #[test]

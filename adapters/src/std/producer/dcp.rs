@@ -59,7 +59,8 @@ pub(super) struct Dcp {
     turn: u16,
     /// Bytes sent and not acknowledged.
     outstanding: u64,
-    /// The second in which something was last sent, and in which a NOOP was that is not answered.
+    /// The second in which something was last sent other than an answer, and in which a NOOP was that is not answered. A
+    /// consumer that asks often is no less to be told that it is to show that it lives.
     sent: u32,
     noop_sent: Option<u32>,
     noop_opaque: u32,
@@ -103,7 +104,6 @@ impl Dcp {
         packet: &Packet<'_>,
         shards: &ShardedStore,
         output: &mut Vec<u8>,
-        now: u32,
     ) -> Result<(), Closed> {
         if packet.opcode == Opcode::DCP_NOOP {
             // gomemcached answers with a request; either shows that it lives.
@@ -113,7 +113,6 @@ impl Dcp {
         if packet.magic == Magic::CLIENT_RESPONSE {
             return Ok(());
         }
-        let before = output.len();
         match packet.opcode {
             Opcode::NOOP => answer(output, packet, Status::SUCCESS, b""),
             Opcode::QUIT => {
@@ -132,9 +131,6 @@ impl Dcp {
                 }
             },
             _ => answer(output, packet, Status::UNKNOWN_COMMAND, b"Unknown command"),
-        }
-        if output.len() > before {
-            self.sent = now;
         }
         Ok(())
     }
@@ -599,7 +595,7 @@ mod tests {
                 panic!("it is a packet");
             };
             let output = &mut self.output;
-            self.dcp.handle(&value, &self.shards, output, NOW)
+            self.dcp.handle(&value, &self.shards, output)
         }
 
         fn control(&mut self, key: &str, value: &str) -> Option<Status> {

@@ -81,7 +81,7 @@ impl Protocol {
         loop {
             match Packet::parse(&input[done..], &LIMITS) {
                 Ok(Parsed::Complete { value, consumed }) => {
-                    dcp.handle(&value, shards, output, now)?;
+                    dcp.handle(&value, shards, output)?;
                     done += consumed;
                 }
                 Ok(Parsed::NeedMore { .. }) => return Ok(done),

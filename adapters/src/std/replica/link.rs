@@ -11,6 +11,7 @@ use memlet_core::connection::feed::{
 };
 use memlet_core::dcp::{
     Body, Control, Message, Open, OpenFlags, StreamFlags, StreamOpaque, StreamRequest,
+    VbucketSeqno, VbucketSeqnos,
 };
 use memlet_core::store::Attributes;
 use memlet_core::wire::{HEADER_LEN, Limits, Opcode, Parsed, Request, Response, Status};
@@ -29,9 +30,6 @@ const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often the primary is asked how far it is.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The primary shows so often that it lives, in seconds.
-const NOOP_INTERVAL_S: u32 = 5;
-
 /// What is read at once, in bytes.
 const READ_LEN: usize = 64 << 10;
 
@@ -43,6 +41,9 @@ const ANSWER_LEN: usize = 2 * DCP_ROOM_MIN;
 
 /// What a packet has beside an item's value, rounded up.
 const PACKET_OVERHEAD: u32 = 1024;
+
+/// The longest answer to how far the primary is, in bytes.
+const ANSWER_LEN_MAX: u32 = 1 << 20;
 
 /// The application's part of a stream's opaque.
 const APPLICATION: u16 = 0x6d6c;
@@ -90,6 +91,8 @@ pub(super) struct Session<'a> {
     output: Vec<u8>,
     clock: Clock,
     asked: Instant,
+    /// It was asked how far it is and has not answered, or nothing may be asked yet.
+    awaits_seqnos: bool,
 }
 
 impl<'a> Session<'a> {
@@ -103,9 +106,9 @@ impl<'a> Session<'a> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let highest = greet(&mut stream, options)?;
+        let vbuckets = greet(&mut stream, options)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        let is_new = copy.begin(highest.len());
+        let is_new = copy.begin(vbuckets);
         following.update(|status| {
             status.copies += u64::from(is_new);
             status.link = match is_new {
@@ -113,16 +116,20 @@ impl<'a> Session<'a> {
                 false => ReplicaLink::Following,
             };
         });
-        let input_capacity = copy.item_size_max().saturating_add(PACKET_OVERHEAD);
+        // The longest is an item, or what the primary says of so many vbuckets, as in its first answer.
+        let body_len_max = copy
+            .item_size_max()
+            .saturating_add(PACKET_OVERHEAD)
+            .max(ANSWER_LEN_MAX);
         let dcp_options = DcpOptions {
             // Nothing is passed over: what is too long ends the connection.
             input_capacity: u32::MAX,
             limits: Limits {
-                body_len_max: input_capacity,
+                body_len_max,
                 ..Limits::MEMCACHED
             },
             window: options.window,
-            noop_interval: NOOP_INTERVAL_S,
+            noop_interval: options.noop_interval,
             ..DcpOptions::default()
         };
         let consumer = DcpConsumer::new(&dcp_options, mem::take(&mut copy.streams));
@@ -131,12 +138,13 @@ impl<'a> Session<'a> {
             copy,
             stream,
             consumer,
-            vbuckets: highest.len().min(1 << 15) as u16,
+            vbuckets: vbuckets.min(1 << 15) as u16,
             input: Vec::new(),
             done: 0,
             output: Vec::new(),
             clock: Clock::start(),
             asked: Instant::now(),
+            awaits_seqnos: true,
         };
         let open = open(options);
         session
@@ -164,9 +172,6 @@ impl<'a> Session<'a> {
 
     /// Takes one event, or more input.
     fn step(&mut self) -> Result<(), Failure> {
-        if self.take_answer()? {
-            return Ok(());
-        }
         let now = self.clock.now();
         // The event borrows the input, which nothing else may touch meanwhile.
         let input = mem::take(&mut self.input);
@@ -182,6 +187,9 @@ impl<'a> Session<'a> {
         };
         self.input = input;
         let wants_input = result?;
+        if wants_input {
+            self.ask()?;
+        }
         if wants_input || self.output.len() > OUTPUT_LEN {
             self.send()?;
         }
@@ -193,7 +201,10 @@ impl<'a> Session<'a> {
 
     fn handle(&mut self, event: &DcpEvent<'_>, now: u32) -> Result<(), Failure> {
         match event {
-            DcpEvent::Opened => self.ask_for_streams(),
+            DcpEvent::Opened => {
+                self.awaits_seqnos = false;
+                self.ask_for_streams()
+            }
             DcpEvent::Rollback { .. } => {
                 self.copy.forget();
                 Err(Failure::StartAnew("the primary has another history"))
@@ -202,6 +213,11 @@ impl<'a> Session<'a> {
                 "the stream of vbucket {} was refused: {status}",
                 stream.vbucket
             ))),
+            DcpEvent::VbucketSeqnos { seqnos, .. } => {
+                self.awaits_seqnos = false;
+                self.compare(seqnos);
+                Ok(())
+            }
             DcpEvent::Message(message) => self.apply(message, now),
             _ => Ok(()),
         }
@@ -272,30 +288,33 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes the answer to how far the primary is, if it is next, and says whether it was: the consumer's machine knows nothing of that command.
-    fn take_answer(&mut self) -> Result<bool, Failure> {
-        let rest = &self.input[self.done..];
-        let opcode = Opcode::GET_ALL_VB_SEQNOS.0;
-        if !matches!(rest, [0x81, found, ..] if *found == opcode) {
-            return Ok(false);
-        }
-        let Ok(Parsed::Complete { value, consumed }) = Response::parse(rest, &Limits::NONE) else {
-            return self.receive().map(|()| true);
-        };
-        let highest: Vec<_> = highest(value.value).collect();
-        self.done += consumed;
+    /// Sums up how far the primary is ahead.
+    fn compare(&mut self, seqnos: &VbucketSeqnos<'_>) {
         let mut behind: u64 = 0;
-        for (vbucket, last) in highest {
+        for VbucketSeqno { vbucket, seqno, .. } in seqnos {
             let stream = StreamOpaque {
                 application: APPLICATION,
                 vbucket,
             };
             let position = self.consumer.position(stream).unwrap_or_default();
-            behind += last.saturating_sub(position.seqno);
+            behind += seqno.saturating_sub(position.seqno);
         }
         self.following
             .update(|status| status.seqnos_behind = behind);
-        Ok(true)
+    }
+
+    /// Asks how far the primary is, if it is time and the last answer has come.
+    fn ask(&mut self) -> Result<(), Failure> {
+        if self.awaits_seqnos || self.asked.elapsed() < ASK_INTERVAL {
+            return Ok(());
+        }
+        self.asked = Instant::now();
+        self.awaits_seqnos = true;
+        self.write(|consumer, out| {
+            consumer
+                .vbucket_seqnos(out)
+                .map_err(|error| error.to_string())
+        })
     }
 
     /// Writes a request behind what is to be sent.
@@ -317,11 +336,6 @@ impl<'a> Session<'a> {
 
     /// Waits a little for input.
     fn receive(&mut self) -> Result<(), Failure> {
-        if self.asked.elapsed() >= ASK_INTERVAL {
-            self.asked = Instant::now();
-            let request = Request::new(Opcode::GET_ALL_VB_SEQNOS);
-            send(&mut self.stream, &request)?;
-        }
         self.input.drain(..self.done);
         self.done = 0;
         let kept = self.input.len();
@@ -364,8 +378,8 @@ fn connect(primary: &str) -> Result<TcpStream, Failure> {
     Err(last.into())
 }
 
-/// Logs in, opens the connection and asks for the vbuckets; each with its highest seqno.
-fn greet(stream: &mut TcpStream, options: &ReplicaOptions) -> Result<Vec<(u16, u64)>, Failure> {
+/// Logs in, opens the connection and asks for the vbuckets; how many there are.
+fn greet(stream: &mut TcpStream, options: &ReplicaOptions) -> Result<usize, Failure> {
     if let Some((user, password)) = &options.user {
         let value = format!("\0{user}\0{password}");
         let request = Request {
@@ -384,17 +398,9 @@ fn greet(stream: &mut TcpStream, options: &ReplicaOptions) -> Result<Vec<(u16, u
     };
     ask(stream, &request)?;
     let value = ask(stream, &Request::new(Opcode::GET_ALL_VB_SEQNOS))?;
-    Ok(highest(&value).collect())
-}
-
-/// The vbuckets and their highest seqnos in an answer to GET_ALL_VB_SEQNOS.
-fn highest(value: &[u8]) -> impl Iterator<Item = (u16, u64)> {
-    value.chunks_exact(10).map(|entry| {
-        let (vbucket, seqno) = entry.split_at(2);
-        // The lengths are those of the chunks.
-        let vbucket = vbucket.try_into().map_or(0, u16::from_be_bytes);
-        (vbucket, seqno.try_into().map_or(0, u64::from_be_bytes))
-    })
+    let seqnos =
+        VbucketSeqnos::parse(&value).map_err(|error| Failure::Primary(error.to_string()))?;
+    Ok(seqnos.iter().len())
 }
 
 fn send(stream: &mut TcpStream, request: &Request<'_>) -> Result<(), Failure> {
@@ -419,7 +425,7 @@ fn ask(stream: &mut TcpStream, request: &Request<'_>) -> Result<Vec<u8>, Failure
                 let text = format!("{} was refused: {}", value.opcode, value.status);
                 return Err(Failure::Primary(text));
             }
-            Ok(Parsed::NeedMore { missing }) if missing < 1 << 20 => {
+            Ok(Parsed::NeedMore { missing }) if missing < ANSWER_LEN_MAX.into() => {
                 let kept = bytes.len();
                 bytes.resize(kept + missing as usize, 0);
                 stream.read_exact(&mut bytes[kept..])?;

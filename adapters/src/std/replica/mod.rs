@@ -72,6 +72,9 @@ pub struct ReplicaOptions {
     pub name: String,
     /// Bytes that the primary may send ahead.
     pub window: u32,
+    /// The primary shows so often that it lives, in seconds, 1 to 10,800. The connection to one that is silent for twice
+    /// as long is given up.
+    pub noop_interval: u32,
 }
 
 impl ReplicaOptions {
@@ -83,6 +86,7 @@ impl ReplicaOptions {
             user: None,
             name: "memlet-replica".into(),
             window: 1 << 20,
+            noop_interval: 5,
         }
     }
 }
@@ -95,6 +99,7 @@ impl fmt::Debug for ReplicaOptions {
             .field("user", &self.user.as_ref().map(|(name, _)| name))
             .field("name", &self.name)
             .field("window", &self.window)
+            .field("noop_interval", &self.noop_interval)
             .finish()
     }
 }
