@@ -8,7 +8,7 @@ use crate::store::Shards;
 use crate::wire::{Opcode, Request, Status};
 
 /// The longest name of a mechanism in bytes.
-pub(super) const MECHANISM_LEN_MAX: usize = 32;
+const MECHANISM_LEN_MAX: usize = 32;
 
 const PLAIN: &[u8] = b"PLAIN";
 
@@ -20,43 +20,28 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         request: &Request<'_>,
         reply: &mut Reply<'_>,
     ) -> Outcome {
-        if !self.credentials.required() {
-            return reply.error(Status::UNKNOWN_COMMAND).into();
+        if let Err(status) = self.check_login(request, len_u32(request.value.len())) {
+            return reply.error(status).into();
         }
         if request.opcode == Opcode::SASL_LIST_MECHS {
             return reply.send(&[], &[], PLAIN, 0).into();
         }
-        if request.key.len() > MECHANISM_LEN_MAX {
-            return reply.error(Status::EINVAL).into();
-        }
-        if self.are_credentials_too_large(len_u32(request.value.len())) {
-            return reply.error(Status::ENOMEM).into();
-        }
         // Whatever comes of it, the earlier login ends here.
         session.authenticated = false;
-        let authenticated = match (request.opcode, session.exchange) {
-            (Opcode::SASL_AUTH, Exchange::Finished) => {
-                session.exchange = Exchange::None;
-                false
-            }
-            (Opcode::SASL_AUTH, _) if !request.key.eq_ignore_ascii_case(PLAIN) => {
-                session.exchange = Exchange::None;
-                false
-            }
-            (Opcode::SASL_AUTH, _) if request.value.is_empty() => {
+        let earlier = session.exchange;
+        // A step too many leaves the exchange finished, so that the next AUTH still fails.
+        let mut is_expected = earlier == Exchange::Started;
+        if request.opcode == Opcode::SASL_AUTH {
+            session.exchange = Exchange::None;
+            is_expected = earlier != Exchange::Finished && request.key.eq_ignore_ascii_case(PLAIN);
+            if is_expected && request.value.is_empty() {
                 session.exchange = Exchange::Started;
                 return reply
                     .send_status(Status::AUTH_CONTINUE, &[], &[], &[], 0)
                     .into();
             }
-            (Opcode::SASL_AUTH, _) => {
-                session.exchange = Exchange::None;
-                self.verify(request.value)
-            }
-            (_, Exchange::Started) => self.verify(request.value),
-            // A step too many leaves the exchange finished, so that the next AUTH still fails.
-            (_, Exchange::Finished | Exchange::None) => false,
-        };
+        }
+        let authenticated = is_expected && self.verify(request.value);
         Statistics::raise(&mut self.statistics.auth_cmds);
         if authenticated {
             session.authenticated = true;
@@ -67,25 +52,51 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         reply.error(Status::AUTH_ERROR).into()
     }
 
-    /// memcached holds credentials in an item of one chunk, at most half the largest item.
-    pub(super) fn are_credentials_too_large(&self, value_len: u32) -> bool {
-        value_len > self.settings.item_size_max / 2
+    /// Whether a login can be looked at: there are users, and the name of the mechanism and the credentials are not too
+    /// long. memcached holds credentials in an item of one chunk, at most half the largest item.
+    #[inline]
+    pub(super) fn check_login(&self, request: &Request<'_>, value_len: u32) -> Result<(), Status> {
+        if self.credentials.required() {
+            check_lens(request, value_len, self.settings.item_size_max)
+        } else {
+            Err(Status::UNKNOWN_COMMAND)
+        }
     }
 
     /// Judges a PLAIN message: `authzid NUL user NUL password`, where the first may be empty or the user again.
     fn verify(&self, message: &[u8]) -> bool {
-        let mut parts = message.split(|&byte| byte == 0);
-        let (Some(authorized), Some(user), Some(password), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let Some((authorized, rest)) = split_at_nul(message) else {
+            return false;
+        };
+        let Some((user, password)) = split_at_nul(rest) else {
             return false;
         };
         if user.is_empty()
             || password.is_empty()
+            || split_at_nul(password).is_some()
             || !(authorized.is_empty() || same_bytes(authorized, user))
         {
             return false;
         }
         self.credentials.verify(user, password)
     }
+}
+
+#[inline(never)]
+fn check_lens(request: &Request<'_>, value_len: u32, item_size_max: u32) -> Result<(), Status> {
+    if request.key.len() > MECHANISM_LEN_MAX {
+        Err(Status::EINVAL)
+    } else if value_len > item_size_max / 2 {
+        Err(Status::ENOMEM)
+    } else {
+        Ok(())
+    }
+}
+
+/// What stands before the first NUL, and what behind it.
+#[inline(never)]
+fn split_at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|&byte| byte == 0)?;
+    let (before, nul_and_rest) = bytes.split_at_checked(at)?;
+    Some((before, nul_and_rest.get(1..)?))
 }

@@ -1,7 +1,6 @@
 //! Long values: from the connection into the store, piece by piece.
 
 use super::expiration::absolute;
-use super::sasl::MECHANISM_LEN_MAX;
 use super::session::Session;
 use super::storage::is_hopeless;
 use super::{Credentials, Engine, Host};
@@ -29,50 +28,48 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         now: u32,
     ) -> ValueStart {
         type O = Opcode;
-        match head.opcode {
-            O::SET | O::SETQ => {
-                self.begin_store(SetMode::Set, session, head, value_len, reply, now)
-            }
-            O::ADD | O::ADDQ => {
-                self.begin_store(SetMode::Add, session, head, value_len, reply, now)
-            }
-            O::REPLACE | O::REPLACEQ => {
-                self.begin_store(SetMode::Replace, session, head, value_len, reply, now)
-            }
-            O::APPEND | O::APPENDQ | O::PREPEND | O::PREPENDQ => {
-                if self.is_too_large(head.key.len(), 0, value_len) {
-                    return skip(self.refuse_item(
-                        Status::E2BIG,
-                        SetMode::Append,
-                        head.key,
-                        reply,
-                        now,
-                    ));
-                }
-                ValueStart::Whole(Status::ENOMEM)
-            }
-            O::SASL_AUTH | O::SASL_STEP => self.begin_credentials(head, value_len, reply),
-            opcode if opcode.shape(Dialect::Memcached).is_some() => {
-                ValueStart::Whole(Status::ENOMEM)
-            }
-            _ => skip(reply.error(Status::UNKNOWN_COMMAND).into()),
+        let mode = match head.opcode {
+            O::SET | O::SETQ => Ok(SetMode::Set),
+            O::ADD | O::ADDQ => Ok(SetMode::Add),
+            O::REPLACE | O::REPLACEQ => Ok(SetMode::Replace),
+            // Which of the two does not matter here.
+            O::APPEND | O::APPENDQ | O::PREPEND | O::PREPENDQ => Ok(SetMode::Append),
+            O::SASL_AUTH | O::SASL_STEP => Err(self.check_login(head, value_len)),
+            opcode if opcode.shape(Dialect::Memcached).is_some() => Err(Ok(())),
+            _ => Err(Err(Status::UNKNOWN_COMMAND)),
+        };
+        let answered = match mode {
+            Ok(mode) => match self.begin_store(mode, session, head, value_len, now) {
+                Some(start) => return start,
+                None => self.refuse_item(Status::E2BIG, mode, head.key, reply, now),
+            },
+            Err(Ok(())) => return ValueStart::Whole(Status::ENOMEM),
+            Err(Err(status)) => reply.error(status).into(),
+        };
+        // What is answered already only has to be skipped.
+        match answered {
+            Outcome::NeedOutput(room) => ValueStart::NeedOutput(room),
+            Outcome::Close => ValueStart::Close,
+            Outcome::Done | Outcome::Again(_) => ValueStart::Skip,
         }
     }
 
+    /// Reserves room for a value, unless it is to be joined to one; `None` if the item is too large.
     fn begin_store(
         &mut self,
         mode: SetMode,
         session: &mut Session,
         head: &Request<'_>,
         value_len: u32,
-        reply: &mut Reply<'_>,
         now: u32,
-    ) -> ValueStart {
-        let Ok(StoreExtras { flags, expiration }) = StoreExtras::parse(head.extras) else {
-            return skip(reply.error(Status::EINVAL).into());
-        };
+    ) -> Option<ValueStart> {
+        // Admission has seen to their length; those that are joined have none.
+        let StoreExtras { flags, expiration } = StoreExtras::parse(head.extras).unwrap_or_default();
         if self.is_too_large(head.key.len(), flags, value_len) {
-            return skip(self.refuse_item(Status::E2BIG, mode, head.key, reply, now));
+            return None;
+        }
+        if mode == SetMode::Append {
+            return Some(ValueStart::Whole(Status::ENOMEM));
         }
         let attributes = Attributes {
             flags,
@@ -89,32 +86,12 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
                     mode,
                     cas: head.cas,
                 });
-                ValueStart::Stream
+                Some(ValueStart::Stream)
             }
-            Err(error) if is_hopeless(error) => {
-                skip(self.refuse_item(Status::E2BIG, mode, head.key, reply, now))
-            }
+            Err(error) if is_hopeless(error) => None,
             // Many values are arriving at once. By the time this one is complete there may be room.
-            Err(_) => ValueStart::Whole(Status::ENOMEM),
+            Err(_) => Some(ValueStart::Whole(Status::ENOMEM)),
         }
-    }
-
-    fn begin_credentials(
-        &mut self,
-        head: &Request<'_>,
-        value_len: u32,
-        reply: &mut Reply<'_>,
-    ) -> ValueStart {
-        if !self.credentials.required() {
-            return skip(reply.error(Status::UNKNOWN_COMMAND).into());
-        }
-        if head.key.len() > MECHANISM_LEN_MAX {
-            return skip(reply.error(Status::EINVAL).into());
-        }
-        if self.are_credentials_too_large(value_len) {
-            return skip(reply.error(Status::ENOMEM).into());
-        }
-        ValueStart::Whole(Status::ENOMEM)
     }
 
     /// Answers a request that was to come whole and for which there is no room. A SET then deletes the old item, as one
@@ -180,14 +157,5 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
             self.shards
                 .with_hash(reservation.key_hash(), |store| store.cancel(reservation));
         }
-    }
-}
-
-/// What is answered already only has to be skipped.
-fn skip(answered: Outcome) -> ValueStart {
-    match answered {
-        Outcome::NeedOutput(room) => ValueStart::NeedOutput(room),
-        Outcome::Close => ValueStart::Close,
-        Outcome::Done | Outcome::Again(_) => ValueStart::Skip,
     }
 }
