@@ -10,6 +10,7 @@
 //! beyond that they are evicted.
 
 use super::RESERVATIONS_MAX;
+use super::bytes::store_u32;
 use super::error::SetError;
 use super::log::{Log, copy};
 use super::observer::Observer;
@@ -122,27 +123,32 @@ impl<O: Observer> Operation<'_, O> {
             self.log_mut(place).pop(len);
             return false;
         };
-        if self.is_gone(&header) {
-            self.count_reclaimed(&header);
+        let record = Tail { header, hash, slot };
+        let is_pinned = self.pinned == Some(at);
+        let moved = if self.is_gone(&record.header) {
+            self.count_reclaimed(&record.header);
+            None
+        } else if is_pinned {
+            let to = self.requeue(place, &record.header);
+            self.pinned = Some(to);
+            Some(to)
+        } else {
+            match place {
+                Place::Main => self.advance_main(&record),
+                Place::Small => self.advance_small(&record),
+            }
+        };
+        let Some(to) = moved else {
             self.unlink(slot, len);
             self.log_mut(place).pop(len);
             return false;
-        }
-        let record = Tail { header, hash, slot };
-        if self.pinned == Some(at) {
-            let to = self.requeue(place, &record.header);
-            self.pinned = Some(to);
-            self.relink(&record, to);
-            return true;
-        }
-        match place {
-            Place::Main => self.advance_main(&record),
-            Place::Small => self.advance_small(&record),
-        }
-        false
+        };
+        store_u32(self.memory, slot, self.state.index.slot(hash, to));
+        is_pinned
     }
 
-    fn advance_main(&mut self, record: &Tail) {
+    /// Decides about the record at the main log's tail; returns where it lies now, `None` if it is to go.
+    fn advance_main(&mut self, record: &Tail) -> Option<u32> {
         let mut header = record.header;
         let is_kept = header.visits().is_warm() || self.state.main.is_littered();
         if is_kept && self.budget.take(header.record_len()) {
@@ -151,38 +157,40 @@ impl<O: Observer> Operation<'_, O> {
                 header.set_visits(header.visits().less());
                 self.put_control(self.state.main.tail, &header);
             }
-            let to = self.requeue(Place::Main, &header);
-            self.relink(record, to);
+            Some(self.requeue(Place::Main, &header))
         } else {
-            self.evict(Place::Main, record);
+            self.count_eviction(self.state.main.tail, &header);
+            None
         }
     }
 
-    fn advance_small(&mut self, record: &Tail) {
+    /// Decides about the record at the small log's tail; returns where it lies now, `None` if it is to go.
+    fn advance_small(&mut self, record: &Tail) -> Option<u32> {
         let len = record.header.record_len();
         let is_often = record.header.visits() == Visits::OFTEN;
         let main = self.state.main;
-        if is_often || main.free() >= len {
-            self.promote(record);
+        let moved = if is_often || main.free() >= len {
+            self.promote(record)
         } else if self.state.small.is_littered() && self.budget.take(len) {
-            let to = self.requeue(Place::Small, &record.header);
-            self.relink(record, to);
+            return Some(self.requeue(Place::Small, &record.header));
         } else if main.is_littered() && self.budget.take(len) {
-            self.promote(record);
+            self.promote(record)
         } else {
             let bucket = self.bucket_of(record.slot);
-            self.evict(Place::Small, record);
             let index = self.state.index;
             index.push_ghost(self.memory, bucket, record.hash);
+            None
+        };
+        if moved.is_none() {
+            self.count_eviction(self.state.small.tail, &record.header);
         }
+        moved
     }
 
-    /// Moves the record at the small log's tail to the main log.
-    fn promote(&mut self, record: &Tail) {
+    /// Moves the record at the small log's tail to the main log; `None` if that has no room.
+    fn promote(&mut self, record: &Tail) -> Option<u32> {
         let len = record.header.record_len();
-        let Ok(to) = self.allocate(Place::Main, len) else {
-            return self.evict(Place::Small, record);
-        };
+        let to = self.allocate(Place::Main, len).ok()?;
         let Log { tail: from, .. } = self.state.small;
         let mut header = record.header;
         if header.visits().is_warm() {
@@ -199,7 +207,7 @@ impl<O: Observer> Operation<'_, O> {
         );
         self.state.small.pop(len);
         self.count_move();
-        self.relink(record, to);
+        Some(to)
     }
 
     /// Moves the record at a log's tail to its head, which always has room for it.
@@ -217,19 +225,6 @@ impl<O: Observer> Operation<'_, O> {
         }
         self.count_move();
         to
-    }
-
-    fn evict(&mut self, place: Place, record: &Tail) {
-        let at = self.log(place).tail;
-        self.count_eviction(at, &record.header);
-        let len = record.header.record_len();
-        self.unlink(record.slot, len);
-        self.log_mut(place).pop(len);
-    }
-
-    fn relink(&mut self, record: &Tail, to: u32) {
-        let slot = self.state.index.slot(record.hash, to);
-        super::bytes::store_u32(self.memory, record.slot, slot);
     }
 }
 
