@@ -235,17 +235,14 @@ fn number(value: &Value<'_>) -> Option<u64> {
     let (mut part, mut negative, mut minus, mut magnitude) = (Part::Space, false, false, 0_u64);
     'text: for piece in [first, second] {
         for &byte in piece {
-            if byte == 0 && matches!(part, Part::Digits | Part::Rest) {
+            if byte == 0 && part >= Part::Digits {
                 break 'text;
             }
             if part == Part::Rest {
                 // Nothing here counts but a minus.
             } else if byte.is_ascii_digit() {
-                if magnitude > u64::MAX / 10 {
-                    return None;
-                }
                 let digit = u64::from(byte.wrapping_sub(b'0'));
-                magnitude = magnitude.wrapping_mul(10).checked_add(digit)?;
+                magnitude = magnitude.checked_mul(10)?.checked_add(digit)?;
                 part = Part::Digits;
             } else if part == Part::Space && matches!(byte, b'-' | b'+') {
                 negative = byte == b'-';
@@ -263,12 +260,12 @@ fn number(value: &Value<'_>) -> Option<u64> {
     } else {
         magnitude
     };
-    let is_number = matches!(part, Part::Digits | Part::Rest);
+    let is_number = part >= Part::Digits;
     (is_number && !(minus && number >> 63 != 0)).then_some(number)
 }
 
 /// Where in the text of a number the reader is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Part {
     Space,
     Sign,

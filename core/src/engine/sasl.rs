@@ -33,7 +33,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         let mut is_expected = earlier == Exchange::Started;
         if request.opcode == Opcode::SASL_AUTH {
             session.exchange = Exchange::None;
-            is_expected = earlier != Exchange::Finished && request.key.eq_ignore_ascii_case(PLAIN);
+            is_expected = earlier != Exchange::Finished && is_plain(request.key);
             if is_expected && request.value.is_empty() {
                 session.exchange = Exchange::Started;
                 return reply
@@ -80,6 +80,14 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         }
         self.credentials.verify(user, password)
     }
+}
+
+/// Whether this is the name of the mechanism, in letters of either case.
+fn is_plain(name: &[u8]) -> bool {
+    // Letters differ from their other case in one bit, and PLAIN has nothing but letters.
+    const CASE: u8 = 0x20;
+    let mut pairs = name.iter().zip(PLAIN);
+    name.len() == PLAIN.len() && pairs.all(|(byte, letter)| byte & !CASE == *letter)
 }
 
 #[inline(never)]
