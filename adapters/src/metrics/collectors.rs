@@ -267,6 +267,11 @@ impl CacheCollector {
                 replica.refused,
             ),
             (
+                "memlet_replica_evicted",
+                "Items of the primary that were evicted here",
+                replica.evicted,
+            ),
+            (
                 "memlet_replica_copies",
                 "How often everything was copied",
                 replica.copies,

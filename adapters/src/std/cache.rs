@@ -22,7 +22,7 @@ const PACKET_OVERHEAD: u32 = 1024;
 const FEEDS_MAX: usize = 16;
 
 /// The least bytes that keep the last changes, unless told otherwise.
-const CHANGE_LOG_MIN: usize = 1 << 20;
+const CHANGE_LOG_MIN: usize = 4 << 20;
 
 /// How a [`Cache`] is set up. The default is memcached's: 64 MiB, items of up to 1 MiB, no login.
 #[derive(Clone, Debug)]
@@ -42,8 +42,11 @@ pub struct CacheOptions {
     /// The most DCP and TAP connections at a time, each with a thread of its own; 0 for none, and what begins one is an
     /// unknown command.
     pub feeds_max: usize,
-    /// Bytes that keep the last changes for such connections. None: a 64th of the memory, at least 1 MiB, once the first
+    /// Bytes that keep the last changes for such connections. None: a 16th of the memory, at least 4 MiB, once the first
     /// of them opens.
+    ///
+    /// A change takes 10 bytes and its key. A follower or replica that starts anew catches up only if the log holds what
+    /// changes, evictions among it, for as long as it takes to send all items.
     pub change_log: Option<usize>,
     /// How long the peer of such a connection may take nothing of what is sent.
     pub feed_timeout: Duration,
@@ -132,7 +135,7 @@ impl Cache {
         )?;
         let change_log = options
             .change_log
-            .unwrap_or((options.memory_limit / 64).max(CHANGE_LOG_MIN));
+            .unwrap_or((options.memory_limit / 16).max(CHANGE_LOG_MIN));
         if options.change_log.is_some() {
             store.log_changes(change_log);
         }

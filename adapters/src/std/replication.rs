@@ -18,6 +18,7 @@ pub(super) fn rows(feeds: &Feeds, following: Option<&ReplicaStatus>) -> Vec<(Str
         push("seqnos_behind", status.seqnos_behind.to_string());
         push("changes", status.changes.to_string());
         push("refused", status.refused.to_string());
+        push("evicted", status.evicted.to_string());
         push("copies", status.copies.to_string());
         push("last_error", status.last_error.clone());
     }

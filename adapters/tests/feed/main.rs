@@ -288,6 +288,26 @@ fn a_follower_that_comes_back_goes_on_where_it_was() {
 }
 
 #[test]
+fn two_megabytes_of_removals_do_not_outrun_the_log_unless_told_otherwise() {
+    let mut options = options();
+    options.memory_limit = 4 << 20;
+    let cache = Running::start(options);
+    cache.set("key", b"value");
+    let mut follower = cache.follow(0);
+    follower.catch_up(&cache.store, now());
+    let position = follower.positions[&0];
+    drop(follower);
+    // Twice 10 bytes and a key of 20.
+    for number in 0..35_000 {
+        let key = format!("key{number:017}");
+        cache.set(&key, b"value");
+        cache.delete(&key);
+    }
+    let mut late = Follower::open(cache.connect(), 0);
+    assert_eq!(late.follow(0, position, u64::MAX), Asked::Open);
+}
+
+#[test]
 fn a_stream_is_asked_for_by_the_rules() {
     let cache = Running::start(options());
     for number in 0..1000 {

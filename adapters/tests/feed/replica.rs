@@ -11,7 +11,7 @@ use memlet_core::store::{Attributes, Shards};
 use memlet_core::wire::{Opcode, Request, Status};
 
 use crate::follower::{Items, items};
-use crate::{PATIENCE, Running, now, options, packet, set, wait_until};
+use crate::{PATIENCE, Running, now, options, packet, set, statistics, wait_until};
 
 fn with_memory(mib: usize) -> CacheOptions {
     let mut options = options();
@@ -164,6 +164,30 @@ fn a_replica_that_has_nothing_to_do_stays_connected() {
     });
     let status = replica.status();
     assert_eq!((status.link, status.copies), (ReplicaLink::Following, 1));
+}
+
+#[test]
+fn a_replica_with_too_little_memory_shows_what_it_evicted() {
+    let primary = Running::start(with_memory(64));
+    let (copy, replica) = follow(&primary, with_memory(8));
+    assert!(statistics(&copy).contains("evicted=0\n"));
+    for number in 0..20_000 {
+        let key = format!("key{number}");
+        set(&primary.store, &key, &[7; 1000], Attributes::default());
+    }
+    wait_until(|| replica.status().link == ReplicaLink::Following);
+    wait_until(|| {
+        let held = items(&copy.store, now()).len() as u64;
+        held + replica.status().evicted >= 20_000
+    });
+    wait_until(|| replica.status().seqnos_behind == 0);
+    let evicted = replica.status().evicted;
+    assert!(statistics(&copy).contains(&format!("evicted={evicted}\n")));
+    assert!(evicted > 10_000);
+    // What happens once it is promoted is no loss to the copy.
+    replica.promote();
+    load(&copy.store, 5_000, 100_000, 2_000);
+    assert_eq!(replica.status().evicted, evicted);
 }
 
 #[test]

@@ -101,13 +101,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "num", default_value_t = 16)]
     feeds_max: u16,
 
-    /// Memory for the last changes, in megabytes, so that followers may fall behind; a 64th of -m unless given, and only
-    /// once somebody follows
+    /// Memory for the last changes, in megabytes, so that followers may fall behind; unless given a 16th of -m, at least
+    /// 4, and only once somebody follows. It has to hold what changes while all items are sent to a new follower, 10
+    /// bytes and the key for each change or eviction, or the follower starts again
     #[arg(long, value_name = "num", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     change_log: Option<u64>,
 
     /// Follow another memlet-server and hold the same items; clients may read, and write once SIGUSR1 has ended that.
-    /// Give it some more memory than the other one has
+    /// Give it half as much memory again as the other one has, twice as much for items of 1 MB: it evicts by itself
+    /// otherwise, which `stat replication` shows as `evicted`
     #[arg(long, value_name = "host:port")]
     replicate_from: Option<String>,
 

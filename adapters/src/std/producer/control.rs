@@ -46,7 +46,11 @@ impl Settings {
                 Ok(window) => self.window = window.into(),
                 Err(_) => return Status::EINVAL,
             },
-            Control::ENABLE_NOOP => self.noop_enabled = value == "true",
+            Control::ENABLE_NOOP => match value {
+                "true" => self.noop_enabled = true,
+                "false" => self.noop_enabled = false,
+                _ => return Status::EINVAL,
+            },
             Control::SET_NOOP_INTERVAL => match value.parse() {
                 Ok(seconds @ 1..=NOOP_INTERVAL_S_MAX) => self.noop_interval_s = seconds,
                 _ => return Status::EINVAL,

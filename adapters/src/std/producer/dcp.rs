@@ -634,6 +634,8 @@ mod tests {
             ("connection_buffer_size", "1024", ok),
             ("connection_buffer_size", "much", invalid),
             ("enable_noop", "true", ok),
+            ("enable_noop", "maybe", invalid),
+            ("enable_noop", "false", ok),
             ("set_noop_interval", "20", ok),
             ("set_noop_interval", "0", invalid),
             ("set_noop_interval", "10801", invalid),

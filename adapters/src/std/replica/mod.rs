@@ -17,8 +17,11 @@
 //! # What is guaranteed
 //! Once the primary's items have not changed for as long as it takes to send what is outstanding, both hold the same
 //! items: keys, values, flags and expirations. That holds for a primary that evicts, and for one whose clients write from
-//! many threads. It does not hold for items that the replica has no room for: it evicts by itself then, so it should
-//! have as much memory as the primary and some more, because it remembers other items as worth keeping.
+//! many threads. It does not hold for items that the replica has no room for: it evicts by itself then, and is a whole
+//! copy no more, which [`ReplicaStatus::evicted`] shows. So it should have more memory than the primary: it spreads the
+//! items over its shards in another way, and each shard of some 16 MiB also holds what was overwritten or removed and is
+//! not collected yet, which may be several of the largest items. Begin with half as much again, with twice as much for
+//! items of 1 MiB, and with more if it evicts.
 //!
 //! * A copy is not complete before the primary has told everything in one go. One whose clients change more meanwhile than
 //!   its log of changes holds (`--change-log`) is copied from the start again, until its log is long enough or its clients
@@ -48,11 +51,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use memlet_core::store::Shards;
 use signal_hook::consts::SIGUSR1;
 use signal_hook::iterator::Signals;
 use tracing::{info, warn};
 
-use super::Cache;
+use super::{Cache, ShardedStore};
 use link::{Failure, Session};
 use sync::Copy;
 
@@ -145,6 +149,8 @@ pub struct ReplicaStatus {
     pub changes: u64,
     /// Items that found no room here.
     pub refused: u64,
+    /// Items evicted here to make room while it follows: the copy may lack so many.
+    pub evicted: u64,
     /// How often everything was copied.
     pub copies: u64,
     /// Why the last connection ended; empty if none has.
@@ -157,14 +163,19 @@ pub(super) struct Following {
     /// Clients may not write.
     is_following: AtomicBool,
     changes: AtomicU64,
+    store: ShardedStore,
+    /// Evictions before there was anybody to follow.
+    evicted_before: u64,
     status: Mutex<ReplicaStatus>,
     stop: Mutex<bool>,
     stopped: Condvar,
 }
 
 impl Following {
-    fn new(primary: String) -> Following {
+    fn new(primary: String, store: ShardedStore) -> Following {
         Following {
+            evicted_before: evictions(&store),
+            store,
             is_following: AtomicBool::new(true),
             changes: AtomicU64::new(0),
             status: Mutex::new(ReplicaStatus {
@@ -173,6 +184,7 @@ impl Following {
                 seqnos_behind: 0,
                 changes: 0,
                 refused: 0,
+                evicted: 0,
                 copies: 0,
                 last_error: String::new(),
             }),
@@ -188,10 +200,17 @@ impl Following {
     }
 
     pub(super) fn status(&self) -> ReplicaStatus {
-        ReplicaStatus {
-            changes: self.changes.load(Ordering::Relaxed),
-            ..lock(&self.status).clone()
+        let mut status = lock(&self.status).clone();
+        status.changes = self.changes.load(Ordering::Relaxed);
+        if self.refuses_writes() {
+            status.evicted = self.evicted();
         }
+        status
+    }
+
+    fn evicted(&self) -> u64 {
+        // A shard that was lost counts anew.
+        evictions(&self.store).saturating_sub(self.evicted_before)
     }
 
     fn update(&self, change: impl FnOnce(&mut ReplicaStatus)) {
@@ -241,7 +260,10 @@ impl Replica {
     /// # Errors
     /// When no thread can be started, the system has no random numbers, or the cache follows somebody already.
     pub fn start(cache: &Cache, options: ReplicaOptions) -> std::io::Result<Replica> {
-        let following = Arc::new(Following::new(options.primary.clone()));
+        let following = Arc::new(Following::new(
+            options.primary.clone(),
+            cache.store().clone(),
+        ));
         if !cache.follow(Arc::clone(&following)) {
             return Err(std::io::Error::other("the cache follows somebody already"));
         }
@@ -275,8 +297,12 @@ impl Replica {
             // What it was doing when it panicked is over.
             let _ = thread.join();
         }
-        self.following
-            .update(|status| status.link = ReplicaLink::Promoted);
+        // What is evicted from now on is no loss to a copy.
+        let evicted = self.following.evicted();
+        self.following.update(|status| {
+            status.link = ReplicaLink::Promoted;
+            status.evicted = evicted;
+        });
         self.following.is_following.store(false, Ordering::Relaxed);
         info!("promoted: clients may write");
     }
@@ -339,6 +365,15 @@ fn run(following: &Following, options: &ReplicaOptions, copy: &mut Copy) {
         following.pause(pause);
         pause = (pause * 2).min(PAUSE_MAX);
     }
+}
+
+/// The evictions of all shards.
+fn evictions(store: &ShardedStore) -> u64 {
+    let mut sum = 0;
+    store
+        .clone()
+        .for_each(|shard| sum += shard.statistics().evictions);
+    sum
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
