@@ -2,8 +2,8 @@
 //!
 //! | feature | gives | needs |
 //! | --- | --- | --- |
-//! | `blocking` | [`blocking`]: a client over any blocking stream, with the caller's buffers | no std, no heap |
-//! | `asynch` | [`asynch`]: the same client over any async stream, for any executor | no std, no heap |
+//! | `blocking` | `blocking`: a client over any blocking stream, with the caller's buffers | no std, no heap |
+//! | `asynch` | `asynch`: the same client over any async stream, for any executor | no std, no heap |
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
 //! | `capture` | `capture`: packets explained for people | std |
