@@ -80,7 +80,7 @@ fn hits_misses_and_stores_are_counted() {
         assert_eq!(warm.latency.len(), 1001);
         assert_eq!(warm.bytes_written, 1001 * (24 + 18) + 91 * 108);
         assert_eq!(warm.bytes_read, 1001 * 24 + 910 * 104);
-        let statistics = load::server_statistics(&options.target).unwrap();
+        let statistics = load::server_statistics(&options).unwrap();
         assert_eq!(statistics["curr_items"], "500");
     });
 }

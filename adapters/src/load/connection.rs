@@ -1,6 +1,7 @@
 //! One connection: a batch out, its answers in.
 
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -9,13 +10,72 @@ use mio::{Interest, Registry, Token};
 
 use super::packets::{Expected, Packets};
 use super::report::LoadReport;
-use super::{LoadError, Target, Writes};
+use super::{LoadError, LoadOptions, Target, Writes};
 
 /// A stream to the server.
 #[derive(Debug)]
 enum Stream {
     Tcp(mio::net::TcpStream),
     Unix(mio::net::UnixStream),
+}
+
+/// A stream to the server that waits, logged in.
+#[derive(Debug)]
+pub(super) enum Blocking {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Blocking {
+    pub(super) fn open(options: &LoadOptions) -> Result<Self, LoadError> {
+        let patience = Some(options.patience);
+        match &options.target {
+            Target::Tcp(address) => {
+                let mut stream = TcpStream::connect_timeout(address, options.patience)
+                    .and_then(|stream| {
+                        stream.set_nodelay(true)?;
+                        stream.set_read_timeout(patience)?;
+                        stream.set_write_timeout(patience)?;
+                        Ok(stream)
+                    })
+                    .map_err(LoadError::Connect)?;
+                options.log_in(&mut stream)?;
+                Ok(Self::Tcp(stream))
+            }
+            Target::Unix(path) => {
+                let mut stream = UnixStream::connect(path)
+                    .and_then(|stream| {
+                        stream.set_read_timeout(patience)?;
+                        stream.set_write_timeout(patience)?;
+                        Ok(stream)
+                    })
+                    .map_err(LoadError::Connect)?;
+                options.log_in(&mut stream)?;
+                Ok(Self::Unix(stream))
+            }
+        }
+    }
+
+    fn into_event_driven(self) -> Result<Stream, LoadError> {
+        match self {
+            Self::Tcp(stream) => stream
+                .set_nonblocking(true)
+                .map(|()| Stream::Tcp(mio::net::TcpStream::from_std(stream))),
+            Self::Unix(stream) => stream
+                .set_nonblocking(true)
+                .map(|()| Stream::Unix(mio::net::UnixStream::from_std(stream))),
+        }
+        .map_err(LoadError::Connect)
+    }
+}
+
+impl LoadOptions {
+    fn log_in(&self, stream: &mut (impl Read + Write)) -> Result<(), LoadError> {
+        match &self.login {
+            Some(login) => login.over(stream),
+            None => Ok(()),
+        }
+    }
 }
 
 pub(super) struct Connection {
@@ -37,20 +97,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn open(target: &Target) -> Result<Self, LoadError> {
-        let stream = match target {
-            Target::Tcp(address) => std::net::TcpStream::connect(address).and_then(|stream| {
-                stream.set_nodelay(true)?;
-                stream.set_nonblocking(true)?;
-                Ok(Stream::Tcp(mio::net::TcpStream::from_std(stream)))
-            }),
-            Target::Unix(path) => UnixStream::connect(path).and_then(|stream| {
-                stream.set_nonblocking(true)?;
-                Ok(Stream::Unix(mio::net::UnixStream::from_std(stream)))
-            }),
-        };
+    pub(super) fn open(options: &LoadOptions) -> Result<Self, LoadError> {
         Ok(Self {
-            stream: stream.map_err(LoadError::Connect)?,
+            stream: Blocking::open(options)?.into_event_driven()?,
             output: Vec::new(),
             written: 0,
             ends: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use memlet_core::wire::ParseError;
+use memlet_core::wire::{ParseError, Status};
 
 /// Why a run failed.
 #[derive(Debug)]
@@ -18,6 +18,9 @@ pub enum LoadError {
     Closed,
     /// The server answered nothing for as long as [`LoadOptions::patience`](super::LoadOptions::patience).
     Silent,
+    /// The server refused the login: [`Status::AUTH_ERROR`] when user or password is wrong, [`Status::UNKNOWN_COMMAND`] when
+    /// it wants none.
+    Login(Status),
     /// A response could not be read.
     Parse(ParseError),
     /// A response is none to the request that was due: its field is not what it must be.
@@ -31,6 +34,16 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Of a socket that waits for the server for as long as the patience lasts.
+    pub(super) fn of_wait(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Silent,
+            _ => Self::Transport(error),
+        }
+    }
+}
+
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -39,6 +52,7 @@ impl fmt::Display for LoadError {
             Self::Transport(error) => write!(f, "connection broke: {error}"),
             Self::Closed => f.write_str("the server closed a connection"),
             Self::Silent => f.write_str("the server does not answer"),
+            Self::Login(status) => write!(f, "the server refuses the login: {status}"),
             Self::Parse(error) => write!(f, "a response is malformed: {error}"),
             Self::Mismatch {
                 field,

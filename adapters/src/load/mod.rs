@@ -21,6 +21,7 @@
 
 mod connection;
 mod error;
+mod login;
 mod packets;
 mod report;
 mod stats;
@@ -33,6 +34,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 pub use error::LoadError;
+pub use login::Login;
 use packets::Keys;
 pub use report::LoadReport;
 pub use stats::server_statistics;
@@ -91,8 +93,10 @@ pub struct LoadOptions {
     pub stop: Stop,
     /// What the order of keys is drawn from: the same seed gives the same requests.
     pub seed: u64,
-    /// A server that answers nothing for so long has failed.
+    /// A server that answers nothing for so long, or takes so long to accept a connection, has failed.
     pub patience: Duration,
+    /// User and password that every connection logs in with; `None` for servers that want no login.
+    pub login: Option<Login>,
     /// Counts the requests that have been answered, batch by batch, for whoever shows how far the run has come.
     pub progress: Option<Arc<AtomicU64>>,
 }
@@ -116,6 +120,7 @@ impl LoadOptions {
             stop: Stop::Requests(100_000),
             seed: 1,
             patience: Duration::from_secs(10),
+            login: None,
             progress: None,
         }
     }
@@ -124,6 +129,9 @@ impl LoadOptions {
         let wrong = |what| Err(LoadError::Options(what));
         if self.connections == 0 || self.depth == 0 || self.threads == 0 || self.keys == 0 {
             return wrong("connections, depth, threads and keys are at least 1");
+        }
+        if self.patience.is_zero() {
+            return wrong("the patience is above 0");
         }
         if !(Keys::LEN_MIN..=Keys::LEN_MAX).contains(&self.key_len) {
             return wrong("keys are 10 to 250 bytes long");

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 
 use memlet_core::wire::{Limits, Opcode, Parsed, Request, Response};
 
-use super::{LoadError, Target};
+use super::connection::Blocking;
+use super::{LoadError, LoadOptions};
 
 /// The server's general statistics (memcached binary protocol: stat), by name.
 ///
 /// # Errors
-/// If the server cannot be reached, hangs up, or answers with something else.
-pub fn server_statistics(target: &Target) -> Result<BTreeMap<String, String>, LoadError> {
-    match target {
-        Target::Tcp(address) => ask(TcpStream::connect(address).map_err(LoadError::Connect)?),
-        Target::Unix(path) => ask(UnixStream::connect(path).map_err(LoadError::Connect)?),
+/// If the server cannot be reached, refuses the login, hangs up, falls silent, or answers with something else.
+pub fn server_statistics(options: &LoadOptions) -> Result<BTreeMap<String, String>, LoadError> {
+    match Blocking::open(options)? {
+        Blocking::Tcp(stream) => ask(stream),
+        Blocking::Unix(stream) => ask(stream),
     }
 }
 
@@ -25,12 +24,12 @@ fn ask(mut stream: impl Read + Write) -> Result<BTreeMap<String, String>, LoadEr
     Request::new(Opcode::STAT)
         .emit(&mut request)
         .map_err(|_| LoadError::Options("a header has 24 bytes"))?;
-    stream.write_all(&request).map_err(LoadError::Transport)?;
+    stream.write_all(&request).map_err(LoadError::of_wait)?;
     let mut found = BTreeMap::new();
     let mut input = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        let count = stream.read(&mut piece).map_err(LoadError::Transport)?;
+        let count = stream.read(&mut piece).map_err(LoadError::of_wait)?;
         if count == 0 {
             return Err(LoadError::Closed);
         }

@@ -63,7 +63,7 @@ impl<'a> Worker<'a> {
         let poll = Poll::new().map_err(LoadError::Transport)?;
         let mut connections = Vec::new();
         for number in 0..share(options.connections as u64, options.threads, index) as usize {
-            let mut connection = Connection::open(&options.target)?;
+            let mut connection = Connection::open(options)?;
             connection
                 .register(poll.registry(), Token(number))
                 .map_err(LoadError::Transport)?;

@@ -7,6 +7,8 @@ use memlet::client;
 use memlet::load::LoadError;
 use memlet_core::wire::Status;
 
+use crate::connection::Address;
+
 /// Why a command failed. The texts are for the one who typed it.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -55,12 +57,17 @@ impl From<io::Error> for Failure {
     }
 }
 
-impl From<LoadError> for Failure {
-    fn from(error: LoadError) -> Self {
+impl Failure {
+    /// Of the load generator against `server`.
+    pub(crate) fn of_load(server: &Address, error: &LoadError) -> Self {
+        let text = format!("{server}: {error}");
         match error {
+            // It is not the server's fault.
             LoadError::Options(_) => Self::Usage(error.to_string()),
-            LoadError::Parse(_) | LoadError::Mismatch { .. } => Self::Server(error.to_string()),
-            _ => Self::Connection(error.to_string()),
+            LoadError::Parse(_) | LoadError::Mismatch { .. } | LoadError::Login(_) => {
+                Self::Server(text)
+            }
+            _ => Self::Connection(text),
         }
     }
 }

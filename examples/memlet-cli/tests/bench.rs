@@ -2,7 +2,12 @@
 
 mod common;
 
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
 use common::{Running, memlet};
+use memlet::std::{CacheOptions, Users};
 use serde_json::Value;
 
 #[test]
@@ -50,12 +55,70 @@ fn a_server_that_is_not_there_ends_with_3() {
         .local_addr()
         .unwrap()
         .to_string();
-    assert!(
-        memlet(&["bench", &address])
-            .failed(3)
-            .contains("can't connect")
+    for arguments in [&["bench", &address][..], &["bench", "--server", &address]] {
+        let ran = memlet(arguments);
+        let complaint = ran.failed(3);
+        assert!(
+            complaint.contains(&format!("{address}: can't connect")),
+            "{complaint}"
+        );
+    }
+    for arguments in [
+        &["bench", "/nowhere/socket"][..],
+        &["bench", "--unix", "/nowhere/socket"],
+    ] {
+        let ran = memlet(arguments);
+        assert!(ran.failed(3).contains("/nowhere/socket: "), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_server_and_the_login_are_given_as_to_other_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users");
+    fs::write(&users, "anna:a secret\n").unwrap();
+    let mut options = CacheOptions::default();
+    options.users = Some(Users::read(&users).unwrap());
+    let server = Running::with(options);
+    let address = server.address.to_string();
+    let run = |password: &str| {
+        Command::new(env!("CARGO_BIN_EXE_memlet"))
+            .args(["bench", "--connections", "2", "--requests", "100", "--json"])
+            .env("MEMLET_SERVER", &address)
+            .env("MEMLET_USER", "anna")
+            .env("MEMLET_PASSWORD", password)
+            .output()
+            .unwrap()
+    };
+    let output = run("a secret");
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["requests"], &report["errors"]),
+        (&100.into(), &0.into())
     );
-    assert_eq!(memlet(&["bench", "/nowhere/socket"]).code, Some(3));
+    let output = run("another");
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(
+        complaint.contains(&address) && complaint.contains("AUTH_ERROR"),
+        "{complaint}"
+    );
+    let ran = memlet(&["bench", &address, "--server", &address]);
+    assert!(ran.failed(2).contains("cannot be used with"), "{ran:?}");
+}
+
+#[test]
+fn a_server_that_says_nothing_to_a_login_ends_with_3() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    fs::write(&password, "a secret\n").unwrap();
+    let password = password.to_str().unwrap();
+    let login = ["--user", "anna", "--password-file", password];
+    let ran = memlet(&[&["bench", &address, "--timeout", "0.05"], &login[..]].concat());
+    assert!(ran.failed(3).contains("does not answer"), "{ran:?}");
 }
 
 #[test]
@@ -71,5 +134,9 @@ fn options_that_cannot_be_end_with_2() {
         let ran = memlet(&[&["bench", &address], &wrong[..]].concat());
         assert_eq!(ran.code, Some(2), "{ran:?}");
     }
-    assert!(memlet(&["bench", "cache1"]).failed(2).contains("host:port"));
+    assert!(
+        memlet(&["bench", "cache1:"])
+            .failed(2)
+            .contains("HOST:PORT")
+    );
 }

@@ -105,6 +105,33 @@ fn ten_thousand_keys_come_from_standard_input() {
 }
 
 #[test]
+fn lines_that_cannot_be_keys_are_named_and_the_others_done() {
+    let cache = Cache::start();
+    for key in ["k", "zz"] {
+        cache.run(&["set", key, key]).ok();
+    }
+    let ran = cache.reading(&["get", "-"], b"k\n\nzz\n");
+    assert_eq!(ran.text(), "k\nzz\n");
+    let complaint = ran.failed(2);
+    assert!(complaint.contains("line 2: an empty key;"), "{complaint}");
+    let long = [&b"k\n"[..], &[b'x'; 251], b"\nzz\n\n"].concat();
+    let ran = cache.reading(&["delete", "-"], &long);
+    let complaint = ran.failed(2);
+    assert!(
+        complaint.contains("line 2: a key of 251 bytes"),
+        "{complaint}"
+    );
+    assert!(complaint.contains("and 1 more"), "{complaint}");
+    assert_eq!(cache.run(&["get", "k"]).code, Some(1));
+    assert_eq!(cache.run(&["get", "zz"]).code, Some(1));
+    // On the command line nothing is done before it is clear that all can be.
+    cache.run(&["set", "k", "k"]).ok();
+    let ran = cache.run(&["delete", "k", ""]);
+    assert_eq!(ran.failed(2), "memlet: an empty key\n");
+    assert_eq!(cache.run(&["get", "k"]).ok(), "k");
+}
+
+#[test]
 fn items_are_stored_on_condition() {
     let cache = Cache::start();
     assert!(

@@ -95,8 +95,77 @@ fn what_cannot_be_reached_ends_with_3() {
             .failed(3)
             .contains("/nowhere/socket")
     );
-    assert_eq!(memlet(&["version", "--server", "no-port"]).code, Some(2));
-    assert_eq!(memlet(&["version", "--timeout", "0"]).code, Some(2));
+}
+
+#[test]
+fn a_server_without_a_port_has_memcacheds() {
+    // Whether anybody is there or not: the complaint or the answer names the port.
+    for (server, full) in [
+        ("127.0.0.9", "127.0.0.9:11211"),
+        ("::1", "[::1]:11211"),
+        ("[::1]", "[::1]:11211"),
+    ] {
+        let ran = memlet(&["noop", "--server", server]);
+        let said = format!("{}{}", ran.text(), ran.err);
+        assert!(said.contains(full), "{ran:?}");
+        assert_ne!(ran.code, Some(2), "{ran:?}");
+    }
+    for wrong in [
+        "",
+        ":11211",
+        "cache1:port",
+        "cache1:0",
+        "cache1:1:7",
+        "[::1",
+    ] {
+        let ran = memlet(&["version", "--server", wrong]);
+        let complaint = ran.failed(2);
+        assert!(complaint.contains("HOST:PORT"), "{complaint}");
+        assert!(complaint.contains(wrong), "{complaint}");
+    }
+}
+
+#[test]
+fn a_timeout_that_cannot_be_says_what_is_allowed() {
+    for wrong in ["0", "-1", "nan", "inf", "1e99", "soon", "1e-12"] {
+        let ran = memlet(&["version", &format!("--timeout={wrong}")]);
+        let complaint = ran.failed(2);
+        assert!(complaint.contains(wrong), "{complaint}");
+        assert!(
+            complaint.contains("above 0 and at most 31536000"),
+            "{complaint}"
+        );
+    }
+}
+
+#[test]
+fn the_environment_is_no_option_that_is_required() {
+    let run = |arguments: &[&str], server: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_memlet"))
+            .args(arguments)
+            .env("MEMLET_SERVER", server)
+            .env_remove("MEMLET_USER")
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, complaint) = run(&["touch", "k"], "127.0.0.1:1");
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("--expire"), "{complaint}");
+    assert!(!complaint.contains("--server"), "{complaint}");
+    let (code, complaint) = run(&["version"], "cache1:port");
+    assert_eq!(code, Some(2));
+    assert!(
+        complaint.contains("MEMLET_SERVER=cache1:port"),
+        "{complaint}"
+    );
+    let (code, complaint) = run(&["version", "--unix", "/nowhere/socket"], "cache1:port");
+    assert_eq!(code, Some(3), "an option comes before it: {complaint}");
+    let ran = memlet(&["version", "--password-file", "/nowhere"]);
+    assert!(ran.failed(2).contains("--user"), "{ran:?}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(crate) fn noop(arguments: &NoopArguments) -> Result<(), Failure> {
     let start = Instant::now();
     client.noop()?;
     let took = start.elapsed();
-    let server = arguments.connection.server_name();
+    let server = arguments.connection.address()?;
     let took_ms = took.as_secs_f64() * 1e3;
     Ok(writeln!(
         io::stdout().lock(),

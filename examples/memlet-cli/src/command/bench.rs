@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::ToSocketAddrs;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use memlet::load::{self, LoadError, LoadOptions, LoadReport, Stop, Target, Writes};
 use serde_json::Value;
 
+use crate::connection::{Address, Connection};
 use crate::failure::Failure;
-use crate::output;
 use crate::progress::Progress;
+use crate::{input, output};
 
 /// Load a server over the binary protocol, check every answer, and tell throughput and latencies
 ///
@@ -20,9 +20,9 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The server: host:port, or the path of a unix socket with a slash in it
-    #[arg(default_value = "127.0.0.1:11211")]
-    server: String,
+    /// The server, as after --server; or the path of a unix socket with a slash in it
+    #[arg(value_name = "HOST[:PORT]", conflicts_with_all = ["server", "unix"])]
+    target: Option<String>,
 
     /// Connections
     #[arg(long, default_value_t = 50)]
@@ -69,8 +69,8 @@ pub(crate) struct Arguments {
     requests: u64,
 
     /// Seconds to send requests for, instead of a number of them
-    #[arg(long)]
-    seconds: Option<f64>,
+    #[arg(long, value_parser = input::seconds)]
+    seconds: Option<Duration>,
 
     /// Store every key once before
     #[arg(long)]
@@ -87,44 +87,47 @@ pub(crate) struct Arguments {
     /// Print JSON, with the server's own statistics
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   memlet bench --preload --requests 100000
-  memlet bench cache1:11211 --depth 32 --zipf 0.99 --seconds 10 --json";
+  memlet bench cache1 --depth 32 --zipf 0.99 --seconds 10 --json";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let options = options(arguments)?;
+    let server = match &arguments.target {
+        Some(server) => Address::read("", server)?,
+        None => arguments.connection.address()?,
+    };
+    let options = options(arguments, &server)?;
+    let failed = |error: LoadError| Failure::of_load(&server, &error);
+    let preload = || {
+        let what = format!("storing keys on {server}");
+        watched(what, Some(arguments.keys.into()), &options, load::preload).map_err(failed)
+    };
     let report = if arguments.only_preload {
-        preload(arguments, &options)?
+        preload()?
     } else {
         if arguments.preload {
-            preload(arguments, &options)?;
+            preload()?;
         }
         let total = match options.stop {
             Stop::Requests(total) => Some(total),
             Stop::After(_) => None,
         };
-        watched(
-            format!("loading {}", arguments.server),
-            total,
-            &options,
-            load::run,
-        )?
+        let what = format!("loading {server}");
+        watched(what, total, &options, load::run).map_err(failed)?
     };
     let mut out = io::stdout().lock();
     if arguments.json {
-        let statistics = load::server_statistics(&options.target)?;
+        let statistics = load::server_statistics(&options).map_err(failed)?;
         output::json_line(&mut out, &as_json(&report, &statistics))
     } else {
         Ok(print(&report, &mut out)?)
     }
-}
-
-fn preload(arguments: &Arguments, options: &LoadOptions) -> Result<LoadReport, Failure> {
-    let what = format!("storing keys on {}", arguments.server);
-    watched(what, Some(arguments.keys.into()), options, load::preload)
 }
 
 /// Does something of the load generator, and shows how far it has come.
@@ -133,16 +136,17 @@ fn watched(
     total: Option<u64>,
     options: &LoadOptions,
     work: impl FnOnce(&LoadOptions) -> Result<LoadReport, LoadError>,
-) -> Result<LoadReport, Failure> {
+) -> Result<LoadReport, LoadError> {
     let progress = Progress::counting(what, total);
     let options = LoadOptions {
         progress: progress.counter(),
         ..options.clone()
     };
-    Ok(work(&options)?)
+    work(&options)
 }
 
-fn options(arguments: &Arguments) -> Result<LoadOptions, Failure> {
+fn options(arguments: &Arguments, server: &Address) -> Result<LoadOptions, Failure> {
+    let patience = arguments.connection.timeout();
     Ok(LoadOptions {
         connections: arguments.connections,
         depth: arguments.depth,
@@ -161,32 +165,40 @@ fn options(arguments: &Arguments) -> Result<LoadOptions, Failure> {
         gets_per_set: arguments.gets,
         zipf_alpha: arguments.zipf,
         stop: match arguments.seconds {
-            Some(seconds) => Duration::try_from_secs_f64(seconds)
-                .map(Stop::After)
-                .map_err(|error| Failure::Usage(format!("--seconds {seconds}: {error}")))?,
+            Some(time) => Stop::After(time),
             None => Stop::Requests(arguments.requests),
         },
         seed: arguments.seed,
-        ..LoadOptions::new(target(&arguments.server)?)
+        patience,
+        login: arguments.connection.login()?.map(|login| load::Login {
+            user: login.user,
+            password: login.password,
+        }),
+        ..LoadOptions::new(target(server, patience)?)
     })
 }
 
-fn target(server: &str) -> Result<Target, Failure> {
-    if server.contains('/') {
-        return Ok(Target::Unix(PathBuf::from(server)));
-    }
-    let mut addresses = server
+/// The address to load: of several the first that answers, as other commands take it.
+fn target(server: &Address, timeout: Duration) -> Result<Target, Failure> {
+    let name = match server {
+        Address::Unix(path) => return Ok(Target::Unix(path.clone())),
+        Address::Tcp(name) => name,
+    };
+    let failed = |text: &str| Failure::Connection(format!("{server}: {text}"));
+    let addresses: Vec<SocketAddr> = (name.host.as_str(), name.port)
         .to_socket_addrs()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidInput => Failure::Usage(format!(
-                "{server}: a server is host:port, or a path with a slash in it"
-            )),
-            _ => Failure::Connection(format!("{server}: {error}")),
-        })?;
-    let address = addresses.next();
-    address
-        .map(Target::Tcp)
-        .ok_or_else(|| Failure::Connection(format!("{server}: there is no such address")))
+        .map_err(|error| failed(&error.to_string()))?
+        .collect();
+    let found = match addresses.as_slice() {
+        [first, _, ..] => addresses
+            .iter()
+            .find(|address| TcpStream::connect_timeout(address, timeout).is_ok())
+            .or(Some(first)),
+        few => few.first(),
+    };
+    found
+        .map(|address| Target::Tcp(*address))
+        .ok_or_else(|| failed("the name has no address"))
 }
 
 fn print(report: &LoadReport, out: &mut impl Write) -> io::Result<()> {

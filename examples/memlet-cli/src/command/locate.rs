@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let placement = Placement::new(&arguments.servers, arguments.distribution())
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    input::in_batches(&arguments.keys, |keys| {
+    input::any_in_batches(&arguments.keys, |keys| {
         keys.iter()
             .try_for_each(|key| print(arguments, &placement, key, &mut out))
     })?;

@@ -118,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut feed = TapFeed::from_parts(parts, &TapOptions::default(), Vec::new(), ());
 
     let mut printer = Printer::new(arguments);
-    let progress = printer.progress(&arguments.connection.server_name());
+    let progress = printer.progress(&arguments.connection.address()?.to_string());
     let outcome = read(&mut feed, &connect, &mut printer);
     drop(progress);
     printer.out.flush()?;

@@ -146,7 +146,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .flat_map(|range| range.first..=range.last)
         .collect();
     let mut reader = Reader::new(arguments, transport, &mut positions);
-    let progress = reader.printer.progress(&arguments.connection.server_name());
+    let progress = reader
+        .printer
+        .progress(&arguments.connection.address()?.to_string());
     let outcome = reader.read(asked);
     drop(progress);
     let printed = reader.printer.flush();
