@@ -247,7 +247,8 @@ fn calibrate(
 /// The load generator, on the second core, without its arguments.
 fn loader(programs: &Programs) -> Command {
     let mut command = peer::pinned(&programs.load, 1);
-    command.arg("bench");
+    // A busy machine lets a server wait longer than people would.
+    command.args(["bench", "--timeout", "60"]);
     command
 }
 
