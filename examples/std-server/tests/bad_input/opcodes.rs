@@ -7,8 +7,10 @@ use crate::common::{Kind, Random, Request, Server, op, status};
 fn unknown_opcodes_are_refused_and_the_next_request_is_answered() {
     let server = Server::start(&[]);
     let known = |opcode: u8| opcode <= 0x1e || matches!(opcode, 0x20..=0x24);
+    // TAP_CONNECT needs no more than its header, and makes the connection a feed, which memcached doesn't have.
+    let feeds = |opcode: u8| server.kind == Kind::Memlet && opcode == 0x40;
     let mut client = server.connect();
-    for opcode in (0..=u8::MAX).filter(|opcode| !known(*opcode)) {
+    for opcode in (0..=u8::MAX).filter(|opcode| !known(*opcode) && !feeds(*opcode)) {
         let answer = client.call(Request::new(opcode));
         assert_eq!(
             (answer.status(), answer.value()),
