@@ -1,5 +1,5 @@
 //! The defects of gomemcached's UPR feed (fact sheet, section 8.8), each as what must hold here. Those that are about the
-//! layout of messages are in `dcp_messages.rs` too.
+//! layout of messages are in `dcp_messages` too.
 
 use memlet_core::connection::feed::{
     DcpCommandError, DcpEvent, DcpFailure, DcpOptions, DcpSkipReason, DcpStream, DcpStreamState,
