@@ -1,12 +1,16 @@
 //! The process around an engine: what `stat` tells beside the engine's own counters.
 
-use super::Statistics;
+use super::{Figures, StatGroups, Statistics};
 
 /// The process around an engine.
 ///
 /// Everything has a default that suits a device with one engine. A server with one engine a thread implements
 /// [`totals`](Host::totals) and [`reset`](Host::reset), so that `stat` answers for all of them on any connection.
 pub trait Host {
+    /// The groups of statistics that this build answers: all of them unless a device leaves some out to save flash. Asked
+    /// for another one the engine answers as for a group that it does not know.
+    const STAT_GROUPS: StatGroups = StatGroups::ALL;
+
     /// What all engines of the process have counted since the last reset; `own` is what the asking one has. `None` means
     /// just that.
     fn totals(&self, own: &Statistics) -> Option<Statistics> {
@@ -31,6 +35,14 @@ pub trait Host {
     /// Figures that change.
     fn figures(&self) -> HostFigures {
         HostFigures::default()
+    }
+
+    /// Figures of the host's own (free sockets, the most stack used), which plain `stat` shows behind memcached's.
+    ///
+    /// They may change their values while an answer is on its way in several outputs, but neither their number nor their
+    /// order.
+    fn own_figures(&self, figures: &mut Figures<'_, '_>) {
+        let _ = figures;
     }
 
     /// What the process was told at its start.

@@ -3,7 +3,8 @@
 //! An [`Engine`] is a [`Handler`]: given to a [`ServerConnection`](crate::connection::ServerConnection) it makes a cache
 //! server that clients can't tell from memcached 1.6, apart from what the table below lists. What it needs from outside
 //! comes in by traits: the memory ([`Shards`]: a [`Store`](crate::store::Store), or many behind locks), figures about
-//! the process ([`Host`]), and who may log in ([`Credentials`]).
+//! the process ([`Host`]), and who may log in ([`Credentials`]). A device's host also says which statistics its flash has room
+//! for ([`Host::STAT_GROUPS`]).
 //!
 //! ```
 //! use memlet_core::connection::{ConnectionOptions, Next, ServerConnection};
@@ -80,6 +81,7 @@ pub use credentials::{Credentials, NoCredentials, UserList, same_bytes, verify_a
 pub use host::{Alone, Host, HostFigures, HostSettings};
 pub use session::Session;
 pub use settings::{EngineSettings, item_len};
+pub use stat::{Figures, StatGroups};
 pub use statistics::Statistics;
 
 use crate::handler::{Admission, Handler, Outcome, Reply, ValueStart};

@@ -5,7 +5,8 @@ use crate::support::{
 };
 use memlet_core::connection::ConnectionOptions;
 use memlet_core::engine::{
-    Engine, EngineSettings, Host, HostFigures, HostSettings, NoCredentials, Statistics,
+    Engine, EngineSettings, Figures, Host, HostFigures, HostSettings, NoCredentials, StatGroups,
+    Statistics,
 };
 use memlet_core::wire::{Opcode, Request, Status};
 
@@ -434,4 +435,136 @@ fn a_host_sums_up_and_resets_all_engines() {
             .stat(b"settings")
             .contains(&("inter".into(), "127.0.0.1".into()))
     );
+}
+
+/// A device that answers plain `stat` alone, or with it what the number of its type says.
+struct Device<const GROUP: usize>;
+
+/// The groups that a device may leave out, and a key that asks for each; none asks for that of plain `stat`.
+const GROUPS: [(StatGroups, &[u8]); 7] = [
+    (StatGroups::NONE, b""),
+    (StatGroups::SETTINGS, b"settings"),
+    (StatGroups::ITEMS, b"items"),
+    (StatGroups::SLABS, b"slabs"),
+    (StatGroups::SIZES, b"sizes"),
+    (StatGroups::DETAIL, b"detail dump"),
+    (StatGroups::RESET, b"reset"),
+];
+
+impl<const GROUP: usize> Host for Device<GROUP> {
+    const STAT_GROUPS: StatGroups = GROUPS[GROUP].0;
+
+    fn figures(&self) -> HostFigures {
+        HostFigures {
+            curr_connections: 2,
+            ..HostFigures::default()
+        }
+    }
+
+    fn own_figures(&self, figures: &mut Figures<'_, '_>) {
+        figures.number("stack_high_water", 1234);
+        figures.text("link", "up");
+    }
+}
+
+fn device<const GROUP: usize>() -> Engine<crate::support::HeapStore, Device<GROUP>> {
+    let settings = EngineSettings::default();
+    Engine::with(
+        crate::support::store(1 << 20),
+        settings,
+        Device,
+        NoCredentials,
+    )
+}
+
+#[test]
+fn figures_of_the_hosts_own_come_last_in_the_general_group() {
+    let mut cache = Cache::of(device::<0>());
+    cache.set(b"k", b"v");
+    let values = cache.stat(b"");
+    let own = [
+        ("stack_high_water".to_owned(), "1234".to_owned()),
+        ("link".to_owned(), "up".to_owned()),
+    ];
+    assert!(values.ends_with(&own), "{values:?}");
+    for (name, value) in [("curr_items", 1), ("curr_connections", 2), ("cmd_set", 1)] {
+        assert_eq!(cache.figure(name), value, "{name}");
+    }
+}
+
+#[test]
+fn a_device_leaves_out_what_only_processes_have() {
+    let whole = Cache::new().stat(b"");
+    let general = Cache::of(device::<0>()).stat(b"");
+    let left_out = [
+        "pid",
+        "pointer_size",
+        "rusage_user",
+        "rusage_system",
+        "connection_structures",
+        "cmd_meta",
+        "accepting_conns",
+        "listen_disabled_num",
+        "time_in_listen_disabled_us",
+        "threads",
+        "conn_yields",
+    ];
+    let mut expected = names(&whole);
+    expected.retain(|name| !left_out.contains(name));
+    assert_eq!(expected.len(), whole.len() - left_out.len());
+    expected.extend(["stack_high_water", "link"]);
+    assert_eq!(names(&general), expected);
+}
+
+/// The statuses and texts of the answers to a request for every group, in their order.
+fn ask_for_groups<const GROUP: usize>() -> Vec<(Status, String)> {
+    GROUPS
+        .iter()
+        .map(|(_, key)| {
+            let mut cache = Cache::of(device::<GROUP>());
+            cache.set(b"k", b"v");
+            let answers = cache.ask(&bytes(&with_key(Opcode::STAT, key)));
+            (answers[0].status, answers[0].text())
+        })
+        .collect()
+}
+
+#[test]
+fn a_group_that_is_left_out_is_answered_like_an_unknown_one() {
+    let answers = [
+        ask_for_groups::<0>(),
+        ask_for_groups::<1>(),
+        ask_for_groups::<2>(),
+        ask_for_groups::<3>(),
+        ask_for_groups::<4>(),
+        ask_for_groups::<5>(),
+        ask_for_groups::<6>(),
+    ];
+    for (built, answers) in answers.iter().enumerate() {
+        for (asked, (status, text)) in answers.iter().enumerate() {
+            if asked == 0 || asked == built {
+                assert_eq!(*status, Status::SUCCESS, "{asked} of {built}");
+            } else {
+                let unknown = (Status::KEY_ENOENT, "Not found");
+                assert_eq!((*status, text.as_str()), unknown, "{asked} of {built}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_small_output_gets_the_hosts_own_figures_and_the_terminator() {
+    let ask = |output_len: usize| {
+        let mut engine = device::<0>();
+        let mut wire = Wire::new(ConnectionOptions::for_buffers(512, 512), output_len);
+        let mut answers = wire.ask(&mut engine, &bytes(&Request::new(Opcode::STAT)));
+        assert!(wire.connection.is_between_requests());
+        answers.retain(|answer| answer.key != b"bytes_written");
+        answers
+    };
+    let whole = ask(8192);
+    assert!(whole.last().is_some_and(|answer| answer.key.is_empty()));
+    for output_len in [96, 97, 100, 128, 200] {
+        assert!(ask(output_len) == whole, "{output_len}");
+    }
 }

@@ -1,7 +1,10 @@
 //! The whole: one connection of a cache node, with the engine over a store.
 
+#[cfg(not(feature = "every-group"))]
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use memlet_core::connection::{ConnectionOptions, Next, ServerConnection};
-use memlet_core::engine::{self, Alone, EngineSettings};
+use memlet_core::engine::{self, EngineSettings};
 use memlet_core::store::{Store, StoreOptions};
 
 use crate::Served;
@@ -16,7 +19,55 @@ type Credentials = engine::UserList<'static>;
 #[cfg(feature = "login")]
 const CREDENTIALS: Credentials = engine::UserList(&[(b"user", b"password")]);
 
-type Engine = engine::Engine<Store<&'static mut [u8]>, Alone, Credentials>;
+type Engine = engine::Engine<Store<&'static mut [u8]>, Host, Credentials>;
+
+/// What a server answers: every group of statistics.
+#[cfg(feature = "every-group")]
+type Host = engine::Alone;
+
+/// What a device tells of itself: plain `stat`, with figures of its own.
+#[cfg(not(feature = "every-group"))]
+struct Host {
+    started: u32,
+}
+
+#[cfg(not(feature = "every-group"))]
+impl Host {
+    const fn since(started: u32) -> Host {
+        Host { started }
+    }
+}
+
+#[cfg(not(feature = "every-group"))]
+impl engine::Host for Host {
+    const STAT_GROUPS: engine::StatGroups = engine::StatGroups::NONE;
+
+    fn started(&self) -> u32 {
+        self.started
+    }
+
+    fn figures(&self) -> engine::HostFigures {
+        engine::HostFigures {
+            curr_connections: CONNECTIONS.load(Ordering::Relaxed).into(),
+            total_connections: CONNECTIONS.load(Ordering::Relaxed).into(),
+            ..engine::HostFigures::default()
+        }
+    }
+
+    fn own_figures(&self, figures: &mut engine::Figures<'_, '_>) {
+        figures.number(
+            "stack_high_water",
+            STACK_HIGH_WATER.load(Ordering::Relaxed).into(),
+        );
+    }
+}
+
+/// Stands for what a device knows of its connections.
+#[cfg(not(feature = "every-group"))]
+static CONNECTIONS: AtomicU32 = AtomicU32::new(0);
+/// Stands for what a device knows of its stack.
+#[cfg(not(feature = "every-group"))]
+static STACK_HIGH_WATER: AtomicU32 = AtomicU32::new(0);
 
 struct Node {
     engine: Engine,
@@ -32,7 +83,7 @@ impl Node {
             engine: Engine::with(
                 store,
                 EngineSettings::default(),
-                Alone::since(now),
+                Host::since(now),
                 CREDENTIALS,
             ),
             connection: ServerConnection::new(&ConnectionOptions::for_buffers(1024, 1024)),

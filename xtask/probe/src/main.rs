@@ -1,7 +1,7 @@
 //! core as a device would use it: one function that is given a connection's input and fills its output.
 //!
 //! The variants (features `wire`, `store`, `engine`, `login`) each hold the one before, so that their sizes can be compared;
-//! `client` is the other end of a connection.
+//! `every-group` is `engine` with all the statistics of a server, `client` the other end of a connection.
 #![no_std]
 #![no_main]
 

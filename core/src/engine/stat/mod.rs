@@ -1,41 +1,19 @@
 //! STAT (memcached binary protocol: STAT): one packet per value, then an empty one.
 
+mod figures;
 mod general;
+mod groups;
 mod other;
 mod settings;
-mod writer;
+
+pub use figures::Figures;
+pub use groups::StatGroups;
 
 use super::{Credentials, Engine, Host};
 use crate::handler::{Outcome, Reply};
 use crate::store::{Shards, StoreStatistics};
 use crate::wire::{Request, Status};
-use writer::{Writer, send};
-
-/// What a STAT command can ask for.
-#[derive(Clone, Copy)]
-enum Group {
-    General,
-    Items,
-    Slabs,
-    Sizes,
-    DetailDump,
-    DetailSwitch,
-    Reset,
-    Settings,
-}
-
-/// The keys of the groups, and whether the start of a key is enough.
-const GROUPS: [(&[u8], bool, Group); 9] = [
-    (b"", false, Group::General),
-    (b"items", false, Group::Items),
-    (b"slabs", false, Group::Slabs),
-    (b"sizes", false, Group::Sizes),
-    (b"detail dump", false, Group::DetailDump),
-    (b"detail on", false, Group::DetailSwitch),
-    (b"detail off", false, Group::DetailSwitch),
-    (b"reset", true, Group::Reset),
-    (b"settings", true, Group::Settings),
-];
+use figures::send;
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     /// Answers with a group of values. `reset`, `settings` and `detail` are known by the start of the key, as at
@@ -49,31 +27,29 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         reply: &mut Reply<'_>,
         now: u32,
     ) -> Outcome {
-        let is_group = |(name, by_start, _): &&(&[u8], bool, Group)| {
-            // Byte by byte: a device has no other use for a routine that compares.
-            let pairs = name.iter().zip(request.key);
-            let common = pairs.take_while(|(byte, other)| byte == other).count();
-            common == name.len() && (*by_start || common == request.key.len())
-        };
-        let Some((_, _, group)) = GROUPS.iter().find(is_group) else {
+        let key = request.key;
+        let has = |group| H::STAT_GROUPS.contains(group);
+        let mut figures = Figures::new(reply);
+        if key.is_empty() {
+            self.write_general(&mut figures, now);
+        } else if has(StatGroups::ITEMS) && is_group(key, b"items") {
+            other::write_items(&mut figures, &self.store_statistics());
+        } else if has(StatGroups::SLABS) && is_group(key, b"slabs") {
+            other::write_slabs(&mut figures, &self.store_statistics());
+        } else if has(StatGroups::SIZES) && is_group(key, b"sizes") {
+            send! { figures, "sizes_status": text("disabled"), }
+        } else if has(StatGroups::DETAIL) && is_group(key, b"detail dump") {
+            send! { figures, "detailed": text("END\r\n"), }
+        } else if has(StatGroups::RESET) && starts_with(key, b"reset") {
+            self.reset_statistics();
+        } else if has(StatGroups::SETTINGS) && starts_with(key, b"settings") {
+            self.write_settings(&mut figures);
+        } else if !has(StatGroups::DETAIL)
+            || !is_group(key, b"detail on") && !is_group(key, b"detail off")
+        {
             return reply.error(Status::KEY_ENOENT).into();
-        };
-        let mut writer = Writer::new(reply);
-        match group {
-            Group::General => self.write_general(&mut writer, now),
-            Group::Items => other::write_items(&mut writer, &self.store_statistics()),
-            Group::Slabs => other::write_slabs(&mut writer, &self.store_statistics()),
-            Group::Sizes => {
-                send! { writer, "sizes_status": text("disabled"), }
-            }
-            Group::DetailDump => {
-                send! { writer, "detailed": text("END\r\n"), }
-            }
-            Group::DetailSwitch => {}
-            Group::Reset => self.reset_statistics(),
-            Group::Settings => self.write_settings(&mut writer),
         }
-        writer.finish()
+        figures.finish()
     }
 
     fn reset_statistics(&mut self) {
@@ -90,4 +66,15 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         });
         sum.unwrap_or_default()
     }
+}
+
+fn is_group(key: &[u8], name: &[u8]) -> bool {
+    key.len() == name.len() && starts_with(key, name)
+}
+
+#[inline(never)]
+fn starts_with(key: &[u8], name: &[u8]) -> bool {
+    // Byte by byte: a device has no other use for a routine that compares.
+    let pairs = name.iter().zip(key);
+    pairs.take_while(|(byte, other)| byte == other).count() == name.len()
 }

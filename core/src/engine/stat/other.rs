@@ -1,15 +1,15 @@
 //! The groups `items` and `slabs`, of which a store without slabs has little to tell.
 
-use super::writer::{Writer, send};
+use super::figures::{Figures, send};
 use crate::store::StoreStatistics;
 
 /// All items are one class here.
-pub(super) fn write_items(writer: &mut Writer<'_, '_>, store: &StoreStatistics) {
+pub(super) fn write_items(figures: &mut Figures<'_, '_>, store: &StoreStatistics) {
     if store.curr_items == 0 {
         return;
     }
     send! {
-        writer,
+        figures,
         "items:1:number": number(store.curr_items),
         "items:1:mem_requested": number(store.bytes),
         "items:1:evicted": number(store.evictions),
@@ -19,9 +19,9 @@ pub(super) fn write_items(writer: &mut Writer<'_, '_>, store: &StoreStatistics) 
     }
 }
 
-pub(super) fn write_slabs(writer: &mut Writer<'_, '_>, store: &StoreStatistics) {
+pub(super) fn write_slabs(figures: &mut Figures<'_, '_>, store: &StoreStatistics) {
     send! {
-        writer,
+        figures,
         "active_slabs": number(0),
         "total_malloced": number(store.memory_bytes),
     }

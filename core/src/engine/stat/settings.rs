@@ -1,17 +1,17 @@
 //! The group `settings`.
 
-use super::writer::{Writer, send};
+use super::figures::{Figures, send};
 use crate::engine::{Credentials, Engine, Host};
 use crate::store::Shards;
 
 impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
     /// What memcached's group has and means something here, in memcached's order.
     #[inline(never)]
-    pub(super) fn write_settings(&mut self, writer: &mut Writer<'_, '_>) {
+    pub(super) fn write_settings(&mut self, figures: &mut Figures<'_, '_>) {
         let memory_bytes = self.store_statistics().memory_bytes;
         let host = self.host.settings();
         send! {
-            writer,
+            figures,
             "maxbytes": number(memory_bytes),
             "maxconns": number(host.maxconns),
             "tcpport": number(host.tcpport.into()),

@@ -4,23 +4,28 @@ use crate::engine::decimal::Decimal;
 use crate::handler::{NoRoom, Outcome, Reply};
 use crate::wire::Status;
 
-/// Sends values to a [`Writer`], each with its name and its form.
+/// Sends values to [`Figures`], each with its name and its form.
 ///
-/// The names become one string, which the writer walks along: on a device a pointer and a length for every name would
+/// The names become one string, which is walked along: on a device a pointer and a length for every name would
 /// take more flash than the names.
 macro_rules! send {
-    ($writer:expr, $( $name:literal: $form:ident($value:expr), )+) => {
-        $writer.names = concat!($($name, "\n"),+).as_bytes();
-        $( $writer.$form($value); )+
+    ($figures:expr, $( $name:literal: $form:ident($value:expr), )+) => {
+        $figures.names = concat!($($name, "\n"),+).as_bytes();
+        $( send!(@$form $figures, $value); )+
     };
+    (@number $figures:expr, $value:expr) => { $figures.next_number($value) };
+    (@seconds $figures:expr, $value:expr) => { $figures.next_seconds($value) };
+    (@text $figures:expr, $value:expr) => { $figures.next_text($value) };
+    (@yes_no $figures:expr, $value:expr) => { $figures.next_yes_no($value) };
 }
 pub(super) use send;
 
-/// Sends the values of a group, from the one at the reply's cursor on.
+/// Takes the figures of a group of statistics and sends each in a packet.
 ///
-/// Every value is given again in every run, in the same order; those before the cursor are passed over, and what no
-/// longer fits is left for the next run.
-pub(super) struct Writer<'r, 'o> {
+/// An answer that is longer than the output is sent in several runs. Every figure is given again in every run, in the same
+/// order; those sent in an earlier run are passed over, and what no longer fits is left for the next one.
+#[derive(Debug)]
+pub struct Figures<'r, 'o> {
     reply: &'r mut Reply<'o>,
     /// Names of the values to come, each with a line end behind it.
     pub(super) names: &'static [u8],
@@ -31,10 +36,10 @@ pub(super) struct Writer<'r, 'o> {
     full: Option<NoRoom>,
 }
 
-impl<'r, 'o> Writer<'r, 'o> {
-    pub(super) fn new(reply: &'r mut Reply<'o>) -> Writer<'r, 'o> {
+impl<'r, 'o> Figures<'r, 'o> {
+    pub(super) fn new(reply: &'r mut Reply<'o>) -> Figures<'r, 'o> {
         let sent = reply.cursor();
-        Writer {
+        Figures {
             reply,
             names: &[],
             count: 0,
@@ -43,27 +48,39 @@ impl<'r, 'o> Writer<'r, 'o> {
         }
     }
 
-    /// A number in decimal.
+    /// A number, which is sent in decimal. The name has no line end.
+    pub fn number(&mut self, name: &'static str, number: u64) {
+        self.names = name.as_bytes();
+        self.next_number(number);
+    }
+
+    /// A text. The name has no line end. A packet that is longer than the whole output ends the answer with
+    /// [`Status::ENOMEM`].
+    pub fn text(&mut self, name: &'static str, text: &str) {
+        self.names = name.as_bytes();
+        self.next_text(text);
+    }
+
+    /// A number under the next of the names, and so the others.
     #[inline(never)]
-    pub(super) fn number(&mut self, number: u64) {
+    pub(super) fn next_number(&mut self, number: u64) {
         self.bytes(Decimal::new(number).as_bytes());
     }
 
     /// Seconds with six digits behind a point.
     #[inline(never)]
-    pub(super) fn seconds(&mut self, us: u64) {
+    pub(super) fn next_seconds(&mut self, us: u64) {
         self.bytes(Decimal::with_point(us, 6).as_bytes());
     }
 
-    /// A text.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(super) fn next_text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
     /// `yes` or `no`.
     #[inline(never)]
-    pub(super) fn yes_no(&mut self, yes: bool) {
-        self.text(if yes { "yes" } else { "no" });
+    pub(super) fn next_yes_no(&mut self, yes: bool) {
+        self.next_text(if yes { "yes" } else { "no" });
     }
 
     #[inline(never)]
