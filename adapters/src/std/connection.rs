@@ -5,7 +5,8 @@
 //!            ▼                                      │
 //!   Idle: nothing kept, or part of a request ──▶ a turn: read once, execute all; then write once
 //!            ▲                                      │
-//!            │ written                              ├─ the socket takes no more ─▶ Blocked: neither read nor execute
+//!            │ written                              ├─ the handler waits for something ─▶ Waiting: until it says so
+//!            │                                      ├─ the socket takes no more ─▶ Blocked: neither read nor execute
 //!            └───────── writable ◀──────────────────┤
 //!                                                   ├─ much was done, more waits ─▶ Again: after the others' turns
 //!                                                   └─ closed by either side ─────▶ Closed
@@ -17,7 +18,7 @@
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::{fmt, mem};
+use std::{fmt, mem, task};
 
 use memlet_core::connection::{CloseReason, ConnectionOptions, Next, ServerConnection};
 use memlet_core::handler::{Handler, REPLY_ROOM_MIN};
@@ -102,6 +103,8 @@ pub(super) enum Turn {
     Idle,
     /// There is more to do, but it is the others' turn.
     Again,
+    /// The handler waits for something outside: [`Connection::poll_wait`] tells when it no longer does.
+    Waiting,
     /// Answers wait until the peer takes them.
     Blocked,
     /// The connection is at its end.
@@ -279,10 +282,18 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
                     Turn::Blocked
                 }
                 Turn::Closed(closed) => Turn::Closed(closed),
-                Turn::Idle | Turn::Again | Turn::Blocked => Turn::Blocked,
+                Turn::Idle | Turn::Again | Turn::Waiting | Turn::Blocked => Turn::Blocked,
             },
             Err(error) => Turn::Closed(Closed::Transport(error)),
         }
+    }
+
+    /// Whether the handler, which waits, has a use for another turn; if not, it wakes the context's waker when it has.
+    pub(super) fn poll_wait(&mut self, handler: &mut H, context: &mut task::Context<'_>) -> bool {
+        let session = self.machine.session_mut();
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.poll_wait(session, context)));
+        // After a panic the turn shows what is left.
+        polled.map_or(true, |polled| polled.is_ready())
     }
 
     /// Releases what the handler holds for the connection. Nothing but dropping may follow.
@@ -437,6 +448,11 @@ impl<S: Read + Write, H: Handler> Connection<S, H> {
                     };
                     // Answers leave before more is read: a peer may wait for them.
                     return Ok((consumed, (end > start).then_some(turn)));
+                }
+                Next::Wait => {
+                    self.backlog = true;
+                    context.buffers.held = end;
+                    return Ok((consumed, Some(Turn::Waiting)));
                 }
                 Next::Close(reason) => {
                     context.buffers.held = end;

@@ -1,6 +1,9 @@
 //! One connection, served in the calling thread, over anything that reads and writes.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::task::{self, Wake, Waker};
+use std::thread::{self, Thread};
 use std::{error, fmt};
 
 use memlet_core::connection::{CloseReason, ConnectionOptions};
@@ -69,6 +72,8 @@ impl error::Error for ServeError {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// While `handler` [waits](Handler#waiting) the thread sleeps, until the waker that `poll_wait` gets is woken.
 pub fn serve<S: Read + Write, H: Handler>(stream: S, handler: &mut H) -> Result<(), ServeError> {
     let clock = Clock::start();
     let mut buffers = Buffers::new();
@@ -87,6 +92,7 @@ pub fn serve<S: Read + Write, H: Handler>(stream: S, handler: &mut H) -> Result<
         match turn {
             Turn::Idle if !connection.is_starved() => {}
             Turn::Again => {}
+            Turn::Waiting => park_until_ready(&mut connection, handler),
             Turn::Idle | Turn::Blocked => {
                 break Closed::Transport(io::ErrorKind::WouldBlock.into());
             }
@@ -99,5 +105,27 @@ pub fn serve<S: Read + Write, H: Handler>(stream: S, handler: &mut H) -> Result<
         Closed::Protocol(reason) => Err(ServeError::Protocol(reason)),
         Closed::Transport(error) => Err(ServeError::Transport(error)),
         _ => Err(ServeError::Panicked),
+    }
+}
+
+/// Wakes a thread that has parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Sleeps until the handler no longer waits.
+fn park_until_ready<S: Read + Write, H: Handler>(
+    connection: &mut Connection<S, H>,
+    handler: &mut H,
+) {
+    // One that is always ready wants others to get something done first.
+    thread::yield_now();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    while !connection.poll_wait(handler, &mut task::Context::from_waker(&waker)) {
+        thread::park();
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
-use std::{io, mem};
+use std::{io, mem, task};
 
 use memlet_core::connection::CloseReason;
 use mio::event::Event;
@@ -81,6 +81,18 @@ impl Inbox {
     }
 }
 
+impl task::Wake for Inbox {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Err(error) = self.waker.wake() {
+            warn!(%error, "thread not woken");
+        }
+    }
+}
+
 /// A connection and what the thread has to know about it.
 struct Entry<V: Service> {
     connection: Connection<Stream, V::Handler>,
@@ -94,6 +106,8 @@ struct Entry<V: Service> {
     moved_at: u32,
     /// It waits for another turn.
     queued: bool,
+    /// Its handler waits for something outside.
+    waiting: bool,
     /// The poller tells when it can be written. That is only asked for once it could not.
     writable_wanted: bool,
     /// It has been hung up on; until this second the peer may still talk.
@@ -123,6 +137,10 @@ pub(super) struct Worker<'scope, 'env, V: Service> {
     unsent: Vec<Unsent>,
     /// Connections that have more to do after the others' turns.
     queue: Vec<usize>,
+    /// Connections whose handler waits for something outside.
+    waiting: Vec<usize>,
+    /// Wakes the thread when it need not wait any more.
+    waker: task::Waker,
     /// Connections that are lingering.
     lingering: usize,
     /// Turns that have ended.
@@ -160,6 +178,7 @@ impl<'scope, 'env, V: Service> Worker<'scope, 'env, V> {
             thread,
             service,
             handler: service.handler(thread, &figures),
+            waker: task::Waker::from(Arc::clone(&inbox)),
             inbox,
             poll,
             scope,
@@ -167,6 +186,7 @@ impl<'scope, 'env, V: Service> Worker<'scope, 'env, V> {
             connections: Slab::new(),
             unsent: Vec::with_capacity(GROUP),
             queue: Vec::new(),
+            waiting: Vec::new(),
             lingering: 0,
             turns: 0,
             retained: 0,
@@ -196,6 +216,7 @@ impl<'scope, 'env, V: Service> Worker<'scope, 'env, V> {
                 }
             }
             self.send_all();
+            self.poll_waiting();
             mem::swap(&mut queue, &mut self.queue);
             for key in queue.drain(..) {
                 if let Some(entry) = self.connections.get_mut(key) {
@@ -223,6 +244,26 @@ impl<'scope, 'env, V: Service> Worker<'scope, 'env, V> {
         }
         let idle = self.figures.options.idle_timeout.is_some() && !self.connections.is_empty();
         (idle || self.lingering > 0 || self.is_short()).then_some(SWEEP)
+    }
+
+    /// Gives turns to those connections whose handler no longer waits.
+    fn poll_waiting(&mut self) {
+        let mut waiting = mem::take(&mut self.waiting);
+        waiting.retain(|&key| {
+            let Some(entry) = self.connections.get_mut(key).filter(|entry| entry.waiting) else {
+                return false;
+            };
+            let mut context = task::Context::from_waker(&self.waker);
+            let is_ready = entry.connection.poll_wait(&mut self.handler, &mut context);
+            if is_ready {
+                entry.waiting = false;
+                if !mem::replace(&mut entry.queued, true) {
+                    self.queue.push(key);
+                }
+            }
+            !is_ready
+        });
+        self.waiting = waiting;
     }
 
     fn handle_wake(&mut self) {
@@ -264,6 +305,7 @@ impl<'scope, 'env, V: Service> Worker<'scope, 'env, V> {
             moved: self.turns,
             moved_at: self.now,
             queued: false,
+            waiting: false,
             writable_wanted: false,
             lingering: None,
         });
@@ -350,6 +392,13 @@ impl<'scope, 'env, V: Service> Worker<'scope, 'env, V> {
             Turn::Again => {
                 entry.queued = true;
                 self.queue.push(key);
+            }
+            Turn::Waiting if entry.waiting => {}
+            Turn::Waiting => {
+                entry.waiting = true;
+                self.waiting.push(key);
+                // What it waits for may have happened by now, or may be nothing that wakes.
+                let _ = self.inbox.waker.wake();
             }
             Turn::Blocked if entry.writable_wanted => {}
             Turn::Blocked => {

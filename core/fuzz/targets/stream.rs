@@ -88,6 +88,7 @@ fn deliver(
                     let len = output.len().max(room);
                     output.resize(len, 0);
                 }
+                Next::Wait => unreachable!("the engine waits for nobody"),
                 Next::Close(reason) => {
                     assert_eq!(connection.abandon(&mut engine), reason);
                     return (all, reason);

@@ -33,7 +33,7 @@
 //! 1. [`ServerConnection::new`] when a peer has connected.
 //! 2. [`ServerConnection::handle_input`] with all the input there is. Everything complete in it is executed and
 //!    answered in one run. Afterwards drop the `consumed` bytes, send the `written` ones, and do what
-//!    [`Progress::next`] says: read more, send first, or send and close.
+//!    [`Progress::next`] says: read more, send first, wait for the handler, or send and close.
 //! 3. [`ServerConnection::handle_end_of_input`] when the peer has closed, or [`ServerConnection::abandon`] when the
 //!    connection ends for any other reason. A value that was on its way into the store is released by it.
 //!

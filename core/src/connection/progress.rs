@@ -29,6 +29,9 @@ pub enum Next {
         /// How many bytes must be free in the output; never more than the options' `output_capacity`.
         room: usize,
     },
+    /// Something outside: send what is written, and call again with the unconsumed input once
+    /// [`Handler::poll_wait`](crate::handler::Handler::poll_wait) is ready. Only handlers that wait bring it about.
+    Wait,
     /// Send what is written, then close.
     Close(CloseReason),
 }

@@ -53,6 +53,8 @@ enum Step {
     Read(u32),
     /// Wait for as much room.
     Write(u32),
+    /// Wait for the handler.
+    Wait,
     /// End.
     Close(CloseReason),
 }
@@ -127,7 +129,7 @@ impl<H: Handler> ServerConnection<H> {
                 State::Start => self.handle_first_byte(&mut run),
                 State::Value { .. } => self.handle_value(handler, &mut run),
                 State::Skip { remaining } => self.skip(remaining, &mut run),
-                State::Closed(reason) => Step::Close(reason),
+                State::Closed(reason) => break Next::Close(reason),
             };
             match step {
                 Step::Continue => {}
@@ -141,7 +143,11 @@ impl<H: Handler> ServerConnection<H> {
                         room: room as usize,
                     };
                 }
-                Step::Close(reason) => break Next::Close(reason),
+                Step::Wait => break Next::Wait,
+                Step::Close(reason) => {
+                    handler.end_session(&mut self.session);
+                    break Next::Close(reason);
+                }
             }
         };
         let progress = Progress {
@@ -197,6 +203,7 @@ impl<H: Handler> ServerConnection<H> {
         if let State::Value { .. } = self.state {
             handler.abandon_value(&mut self.session);
         }
+        handler.end_session(&mut self.session);
         self.state = State::Closed(reason);
         reason
     }
@@ -282,6 +289,7 @@ impl<H: Handler> ServerConnection<H> {
                 self.close(CloseReason::Requested)
             }
             Outcome::NeedOutput(room) => self.need_output(handler, room, run),
+            Outcome::Wait => Step::Wait,
             Outcome::Again(cursor) => {
                 self.state = State::Partial { cursor };
                 Step::Write(ROOM_MIN.min(self.options.output_capacity))

@@ -50,7 +50,7 @@ impl<S: Shards, H: Host, C: Credentials> Engine<S, H, C> {
         match answered {
             Outcome::NeedOutput(room) => ValueStart::NeedOutput(room),
             Outcome::Close => ValueStart::Close,
-            Outcome::Done | Outcome::Again(_) => ValueStart::Skip,
+            Outcome::Done | Outcome::Again(_) | Outcome::Wait => ValueStart::Skip,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Counts by opcode what a handler is asked and what it answers.
 
+use core::task::{Context, Poll};
+
 use super::{Admission, Handler, Outcome, Reply, ValueStart};
 use crate::counters::Tally;
 use crate::wire::{HEADER_LEN, Header, Opcode, Request, Status};
@@ -97,9 +99,9 @@ impl<H, T: Tally> Counted<H, T> {
     }
 }
 
-/// Whether a request has been seen to for good: one that waits for room is presented again.
+/// Whether a request has been seen to for good: one that waits is presented again.
 const fn is_done(outcome: Outcome) -> bool {
-    !matches!(outcome, Outcome::NeedOutput(_))
+    !matches!(outcome, Outcome::NeedOutput(_) | Outcome::Wait)
 }
 
 /// Length of a whole packet in bytes.
@@ -197,6 +199,14 @@ impl<H: Handler, T: Tally> Handler for Counted<H, T> {
 
     fn abandon_value(&mut self, session: &mut Self::Session) {
         self.handler.abandon_value(&mut session.session);
+    }
+
+    fn poll_wait(&mut self, session: &mut Self::Session, context: &mut Context<'_>) -> Poll<()> {
+        self.handler.poll_wait(&mut session.session, context)
+    }
+
+    fn end_session(&mut self, session: &mut Self::Session) {
+        self.handler.end_session(&mut session.session);
     }
 
     fn note_traffic(&mut self, read: u64, written: u64) {

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! A handler may answer a request with one response, with several (statistics: one packet per value), with none (quiet
-//! commands), or close the connection. What it may not do is fail to answer after it has changed something: the
+//! commands), close the connection, or [wait](Handler#waiting) for something outside. What it may not do is fail to answer after it has changed something: the
 //! connection calls it only with at least [`REPLY_ROOM_MIN`] bytes of room, and a handler whose response may be longer
 //! looks at [`Reply::room`] before it acts and returns [`Outcome::NeedOutput`].
 
@@ -33,6 +33,8 @@ mod reply;
 
 pub use counted::{Counted, CountedSession};
 pub use reply::{NoRoom, REPLY_ROOM_MIN, Reply};
+
+use core::task::{Context, Poll};
 
 use crate::wire::{Header, Opcode, Request, Status};
 
@@ -45,7 +47,13 @@ use crate::wire::{Header, Opcode, Request, Status};
 /// the rest arrives. A short request goes to [`handle`](Handler::handle) once it is complete. A long one goes to
 /// [`begin_value`](Handler::begin_value) as soon as its key has arrived; if that takes the value in pieces,
 /// `handle_value` follows for every piece and `finish_value` at the end, or `abandon_value` when the connection ends
-/// before.
+/// before. At the end of the connection comes [`end_session`](Handler::end_session).
+///
+/// # Waiting
+/// A handler that has to ask somebody else first, as a proxy does, takes note of the request and returns
+/// [`Outcome::Wait`]. The connection presents the same request again, and none of its later ones before, once
+/// [`poll_wait`](Handler::poll_wait) is ready; perhaps earlier, and then the handler may say so again. If the connection
+/// ends before, `end_session` tells.
 ///
 /// # Time
 /// `now` is unix time in seconds, as the caller of the connection gives it.
@@ -131,6 +139,22 @@ pub trait Handler {
         let _ = session;
     }
 
+    /// Whether a request for which the handler returned [`Outcome::Wait`] is worth another call.
+    ///
+    /// `Pending` promises to wake the context's waker once it is. Only loops that can wait ask; others present the request
+    /// again after their other connections had a turn. The default is ready at once: it lets the others have their turn,
+    /// and costs an idle processor's time as long as it waits. May also be asked of a session for which nothing waits.
+    fn poll_wait(&mut self, session: &mut Self::Session, context: &mut Context<'_>) -> Poll<()> {
+        let _ = (session, context);
+        Poll::Ready(())
+    }
+
+    /// Lets go of what is held for a connection that has ended, a request that waits among it; nothing more will come of
+    /// this session.
+    fn end_session(&mut self, session: &mut Self::Session) {
+        let _ = session;
+    }
+
     /// Learns how many bytes one run of a connection took and gave, for statistics.
     fn note_traffic(&mut self, read: u64, written: u64) {
         let _ = (read, written);
@@ -184,6 +208,9 @@ pub enum Outcome {
     NeedOutput(usize),
     /// It is answered in part: call again with this [`Reply::cursor`], which is not 0, once there is room.
     Again(u32),
+    /// Nothing more can be done yet: call again with the same request (and the same [`Reply::cursor`]) once something
+    /// outside has happened. See [`Handler`] on waiting.
+    Wait,
 }
 
 impl From<Result<(), NoRoom>> for Outcome {

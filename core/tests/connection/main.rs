@@ -9,3 +9,4 @@ mod ending;
 mod handlers;
 mod malformed;
 mod streaming;
+mod waiting;

@@ -245,6 +245,7 @@ impl<H: Handler> Wire<H> {
                         output.resize(room, 0xee);
                     }
                 }
+                Next::Wait => return all,
                 Next::Close(reason) => {
                     self.closed = Some(reason);
                     return all;
