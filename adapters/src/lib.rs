@@ -2,8 +2,8 @@
 //!
 //! | feature | gives | needs |
 //! | --- | --- | --- |
-//! | `blocking` | `blocking`: a client over any blocking stream, with the caller's buffers | no std, no heap |
-//! | `asynch` | `asynch`: the same client over any async stream, for any executor | no std, no heap |
+//! | `blocking` | `blocking`: a client and `serve`, over any blocking stream, with the caller's buffers | no std, no heap |
+//! | `asynch` | `asynch`: the same over any async stream, for any executor; connections share a handler without a lock | no std, no heap |
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
 //! | `capture` | `capture`: packets explained for people | std |
@@ -29,6 +29,8 @@ pub mod client;
 pub mod load;
 #[cfg(all(feature = "metrics", unix))]
 pub mod metrics;
+#[cfg(any(feature = "asynch", feature = "blocking"))]
+pub mod serve;
 #[cfg(all(feature = "std", unix))]
 pub mod std;
 

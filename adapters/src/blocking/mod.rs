@@ -1,4 +1,5 @@
-//! A client over anything that reads and writes and blocks, and the feeds of changes: [`DcpFeed`], [`TapFeed`].
+//! A client over anything that reads and writes and blocks, the feeds of changes ([`DcpFeed`], [`TapFeed`]), and the
+//! server's side of a connection: [`serve()`].
 //!
 //! [`Client`] speaks to one server over one stream: any type that implements the traits of `embedded-io`, be it a socket
 //! of std (`memlet::std::connect`, with the feature `std`), a UART, or a microcontroller's TCP stack. It writes each
@@ -52,9 +53,11 @@ mod client;
 mod commands;
 mod couchbase;
 mod dcp;
+mod serve;
 mod tap;
 mod update;
 
 pub use client::Client;
 pub use dcp::DcpFeed;
+pub use serve::{Connection, serve};
 pub use tap::TapFeed;

@@ -49,7 +49,7 @@ impl Buffer for alloc::vec::Vec<u8> {
 /// Moves the bytes from `start` to `end` to the front, in pieces that do not overlap.
 ///
 /// What the library has for it, `copy_within`, cannot be compiled without a place that panics.
-pub(super) fn move_to_front(buffer: &mut [u8], start: usize, end: usize) {
+pub(crate) fn move_to_front(buffer: &mut [u8], start: usize, end: usize) {
     let len = end.saturating_sub(start);
     let mut moved = 0;
     while start > 0 && moved < len {

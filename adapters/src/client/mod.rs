@@ -38,6 +38,7 @@ pub use window::Answer;
 #[cfg(feature = "alloc")]
 pub(crate) use answers::text;
 pub(crate) use answers::{found, refusal};
+pub(crate) use buffer::move_to_front;
 pub(crate) use dcp::{DcpExchange, DcpTurn};
 pub(crate) use exchange::{Arrived, Exchange, Stage};
 pub(crate) use observe::ObserveRequest;

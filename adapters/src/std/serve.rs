@@ -12,7 +12,7 @@ use memlet_core::handler::Handler;
 use super::clock::Clock;
 use super::connection::{Buffers, Closed, Connection, Context, Turn};
 
-/// Why [`serve`] ended before either side had closed the connection in order.
+/// Why [`serve()`] ended before either side had closed the connection in order.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {

@@ -1,0 +1,232 @@
+//! The protocol machine with its buffers.
+
+use core::task::{Context, Poll};
+
+use memlet_core::connection::{CloseReason, ConnectionOptions, Next, ServerConnection};
+use memlet_core::handler::{Handler, REPLY_ROOM_MIN};
+use memlet_core::wire::HEADER_LEN;
+
+use super::BufferError;
+use crate::client::move_to_front;
+
+/// What is to be done next with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Read into [`Connection::space`], then [`Connection::handle_read`].
+    Read,
+    /// [`Connection::execute`].
+    Execute,
+    /// Write [`Connection::unsent`], then [`Connection::handle_sent`].
+    Write,
+    /// All has been written: see that the stream does not hold it back, then [`Connection::handle_flushed`].
+    Flush,
+    /// Wait until [`Connection::poll_wait`] is ready. Only handlers that [wait](Handler#waiting) bring it about.
+    Wait,
+    /// Nothing, but to close the stream.
+    Close(CloseReason),
+}
+
+/// What there is to do once the output has been sent.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// The machine wants more input.
+    Read,
+    /// There is input that the machine has not seen, or could not answer for lack of room.
+    Execute,
+    /// The handler waits for something outside.
+    Wait,
+    /// The peer has closed its side.
+    Ended,
+    /// The connection is at its end.
+    Close(CloseReason),
+}
+
+/// The server's side of one connection, with the buffers that the caller has given it; see the [module](super).
+///
+/// ```text
+///              space                    unread
+///   stream ───────────▶ input buffer ───────────▶ ┌──────────────────┐
+///                                                 │ ServerConnection │◀──▶ handler
+///   stream ◀─────────── output buffer ◀────────── └──────────────────┘
+///              unsent
+/// ```
+///
+/// Ask [`step`](Connection::step) what to do, do it, ask again. As everything that has been begun is kept here, any wait
+/// for the stream may be given up and taken up again. All complete requests of the input are executed at once and their
+/// answers written together.
+///
+/// A connection that is dropped before its end has to be told so with [`abandon`](Connection::abandon), or a value that
+/// was half received keeps its place in the handler's store.
+pub struct Connection<'b, H: Handler> {
+    machine: ServerConnection<H>,
+    input: &'b mut [u8],
+    /// Where the bytes that are not consumed start and end in the input.
+    consumed: usize,
+    filled: usize,
+    output: &'b mut [u8],
+    /// Where the bytes that are not sent start and end in the output.
+    sent: usize,
+    written: usize,
+    is_flush_due: bool,
+    stage: Stage,
+}
+
+impl<'b, H: Handler> Connection<'b, H> {
+    /// A connection over which nothing has come yet. What the buffers hold is of no importance.
+    ///
+    /// # Errors
+    /// An input of less than 24 bytes, or an output of less than
+    /// [`REPLY_ROOM_MIN`](memlet_core::handler::REPLY_ROOM_MIN). See the [module](super) for lengths that are of use.
+    pub fn new(input: &'b mut [u8], output: &'b mut [u8]) -> Result<Self, BufferError> {
+        if input.len() < HEADER_LEN {
+            return Err(BufferError::Input {
+                len: input.len(),
+                needed: HEADER_LEN,
+            });
+        }
+        if output.len() < REPLY_ROOM_MIN {
+            return Err(BufferError::Output {
+                len: output.len(),
+                needed: REPLY_ROOM_MIN,
+            });
+        }
+        Ok(Connection {
+            machine: ServerConnection::new(&ConnectionOptions::for_buffers(
+                input.len(),
+                output.len(),
+            )),
+            input,
+            consumed: 0,
+            filled: 0,
+            output,
+            sent: 0,
+            written: 0,
+            is_flush_due: false,
+            stage: Stage::Read,
+        })
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        if self.sent < self.written {
+            return Step::Write;
+        }
+        if self.is_flush_due {
+            return Step::Flush;
+        }
+        match self.stage {
+            Stage::Read => Step::Read,
+            Stage::Execute | Stage::Ended => Step::Execute,
+            Stage::Wait => Step::Wait,
+            Stage::Close(reason) => Step::Close(reason),
+        }
+    }
+
+    /// Where to read to; never empty when it is time to read.
+    pub fn space(&mut self) -> &mut [u8] {
+        move_to_front(self.input, self.consumed, self.filled);
+        self.filled = self.filled.saturating_sub(self.consumed);
+        self.consumed = 0;
+        self.input.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    /// Bytes that have been read and not consumed: the front of a request, or what followed the end of the connection.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        let unread = self.input.get(self.consumed..self.filled);
+        unread.unwrap_or_default()
+    }
+
+    /// Learns that `len` bytes have been read to the front of the [`space`](Connection::space); none mean that the peer has
+    /// closed its side.
+    pub fn handle_read(&mut self, len: usize) {
+        if len == 0 {
+            self.stage = Stage::Ended;
+        } else {
+            self.filled = self.filled.saturating_add(len).min(self.input.len());
+            self.stage = Stage::Execute;
+        }
+    }
+
+    /// Lets the handler answer what has arrived, as far as the answers fit the output. `now` is unix time in seconds.
+    ///
+    /// Does nothing while there are answers to be sent.
+    pub fn execute(&mut self, handler: &mut H, now: u32) {
+        if self.step() != Step::Execute {
+            return;
+        }
+        let unread = self.input.get(self.consumed..self.filled);
+        let unread = unread.unwrap_or_default();
+        if let Stage::Ended = self.stage {
+            let reason = self.machine.handle_end_of_input(handler, unread.len());
+            self.stage = Stage::Close(reason);
+            return;
+        }
+        let progress = self.machine.handle_input(handler, unread, self.output, now);
+        self.consumed = self.consumed.saturating_add(progress.consumed);
+        self.sent = 0;
+        self.written = progress.written.min(self.output.len());
+        self.stage = match progress.next {
+            Next::Read { .. } => Stage::Read,
+            Next::Write { .. } => Stage::Execute,
+            Next::Wait => Stage::Wait,
+            Next::Close(reason) => Stage::Close(reason),
+        };
+    }
+
+    /// Asks the handler, which waits, whether it has a use for another call; if not, it wakes the context's waker once it has.
+    pub fn poll_wait(&mut self, handler: &mut H, context: &mut Context<'_>) -> Poll<()> {
+        let Stage::Wait = self.stage else {
+            return Poll::Ready(());
+        };
+        let polled = handler.poll_wait(self.machine.session_mut(), context);
+        if polled.is_ready() {
+            self.stage = Stage::Execute;
+        }
+        polled
+    }
+
+    /// Answers that have not been sent.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        self.output.get(self.sent..self.written).unwrap_or_default()
+    }
+
+    /// Learns that so many bytes at the front of the [`unsent`](Connection::unsent) ones have been written.
+    pub fn handle_sent(&mut self, len: usize) {
+        self.sent = self.sent.saturating_add(len).min(self.written);
+        self.is_flush_due = true;
+    }
+
+    /// Learns that the stream holds nothing back of what has been written.
+    pub fn handle_flushed(&mut self) {
+        self.is_flush_due = false;
+    }
+
+    /// Ends the connection for a reason of the caller's. A value that was half received is forgotten, and so are answers
+    /// that have not been sent.
+    ///
+    /// Returns the reason for which it ends: an earlier one, if it had come to its end before.
+    pub fn abandon(&mut self, handler: &mut H) -> CloseReason {
+        let reason = self.machine.abandon(handler);
+        self.sent = self.written;
+        self.is_flush_due = false;
+        self.stage = Stage::Close(reason);
+        reason
+    }
+
+    /// Whether no request is half received or half answered, and no answer left to be sent.
+    #[must_use]
+    pub fn is_between_requests(&self) -> bool {
+        self.consumed >= self.filled
+            && matches!(self.step(), Step::Read | Step::Close(_))
+            && self.machine.is_between_requests()
+    }
+
+    /// What the handler keeps for this connection.
+    #[must_use]
+    pub fn session(&self) -> &H::Session {
+        self.machine.session()
+    }
+}
