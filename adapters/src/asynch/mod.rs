@@ -1,5 +1,5 @@
 //! A client over anything that reads and writes and is awaited, the feeds of changes ([`TapFeed`], [`DcpFeed`]), and the
-//! server's side of a connection: [`serve()`].
+//! server's side of a connection, [`serve()`], or of a line without connections, [`serve_serial`].
 //!
 //! [`Client`] is the client of `memlet::blocking` for any executor: its stream is any type that implements the traits of
 //! `embedded-io-async`. Those of embassy do so themselves (`embassy_net::tcp::TcpSocket`); tokio's and others' do through
@@ -77,11 +77,13 @@ mod client;
 mod commands;
 mod couchbase;
 mod dcp;
+mod serial;
 mod serve;
 mod tap;
 mod update;
 
 pub use client::Client;
 pub use dcp::DcpFeed;
+pub use serial::{SerialCounts, SerialOptions, serve_serial};
 pub use serve::{Connection, serve};
 pub use tap::TapFeed;

@@ -226,6 +226,33 @@ impl<'a, S: Read + Write, H: Handler, C: Fn() -> u32> Connection<'a, S, H, C> {
     pub fn is_between_requests(&self) -> bool {
         self.inner.is_between_requests()
     }
+
+    /// Whether the rest of a request is waited for.
+    pub(super) fn is_within_request(&self) -> bool {
+        self.inner.step() == Step::Read && !self.inner.is_between_requests()
+    }
+
+    /// Begins anew over the same stream; see [`serve::Connection::restart`].
+    pub(super) async fn restart(&mut self, keeps_unread: bool) {
+        while !self.try_restart(keeps_unread) {
+            yield_now().await;
+        }
+    }
+
+    fn try_restart(&mut self, keeps_unread: bool) -> bool {
+        let Ok(mut handler) = self.handler.try_borrow_mut() else {
+            return false;
+        };
+        self.inner.restart(&mut handler, keeps_unread);
+        true
+    }
+
+    /// Reads what nobody is to see, right after a [`restart`](Connection::restart). Returns how many bytes that were.
+    pub(super) async fn read_past(&mut self) -> Result<usize, S::Error> {
+        self.let_others_run().await;
+        let read = pin!(self.stream.read(self.inner.space()));
+        note_waiting(&mut self.has_waited, read).await
+    }
 }
 
 impl<S, H: Handler, C> Connection<'_, S, H, C> {

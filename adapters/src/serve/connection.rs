@@ -90,11 +90,9 @@ impl<'b, H: Handler> Connection<'b, H> {
                 needed: REPLY_ROOM_MIN,
             });
         }
+        let options = ConnectionOptions::for_buffers(input.len(), output.len());
         Ok(Connection {
-            machine: ServerConnection::new(&ConnectionOptions::for_buffers(
-                input.len(),
-                output.len(),
-            )),
+            machine: ServerConnection::new(&options),
             input,
             consumed: 0,
             filled: 0,
@@ -214,6 +212,24 @@ impl<'b, H: Handler> Connection<'b, H> {
         self.is_flush_due = false;
         self.stage = Stage::Close(reason);
         reason
+    }
+
+    /// Begins anew over a stream that knows no connections. A value that was half received is forgotten, and so are answers
+    /// that have not been sent; what is [unread](Connection::unread) belongs to the new session or is dropped.
+    pub fn restart(&mut self, handler: &mut H, keeps_unread: bool) {
+        self.abandon(handler);
+        self.machine = ServerConnection::new(&ConnectionOptions::for_buffers(
+            self.input.len(),
+            self.output.len(),
+        ));
+        if !keeps_unread {
+            self.consumed = self.filled;
+        }
+        self.stage = if self.unread().is_empty() {
+            Stage::Read
+        } else {
+            Stage::Execute
+        };
     }
 
     /// Whether no request is half received or half answered, and no answer left to be sent.
