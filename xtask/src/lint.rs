@@ -6,7 +6,12 @@ use clap::Args;
 use crate::shell::{cargo, run};
 
 /// Folders with a workspace of their own, which cargo's `--workspace` does not reach.
-const OTHER_WORKSPACES: [&str; 3] = ["core/fuzz", "xtask/clients", "xtask/probe"];
+const OTHER_WORKSPACES: [&str; 4] = [
+    "core/fuzz",
+    "examples/mcu-node",
+    "xtask/clients",
+    "xtask/probe",
+];
 
 /// Sets of features, by package, beside that of all.
 const FEATURE_SETS: &[(&str, &str)] = &[

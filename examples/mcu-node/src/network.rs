@@ -1,0 +1,180 @@
+//! TCP/IP: the stack, and a task for each socket.
+
+use core::pin::pin;
+
+use embassy_executor::{SpawnError, SpawnToken, Spawner};
+use embassy_net::tcp::TcpSocket;
+use embassy_net::{Config, Runner, Stack, StackResources};
+use embassy_time::{Duration, Timer};
+use memlet::asynch;
+use static_cell::{ConstStaticCell, StaticCell};
+
+use crate::board::{Board, ThisBoard};
+use crate::clock::unix_time;
+use crate::heartbeat;
+use crate::node::{Device, Node};
+use crate::settings::{self, INPUT_LEN, OUTPUT_LEN, PORT, SOCKET_RX_LEN, SOCKET_TX_LEN, SOCKETS};
+
+type Network = <ThisBoard as Board>::Network;
+
+/// Sockets that are not for clients: DHCP's and the echo's.
+const OTHER_SOCKETS: usize = cfg!(feature = "dhcp") as usize + cfg!(feature = "echo") as usize;
+
+/// TCP's buffers of one socket.
+struct SocketBuffers {
+    rx: [u8; SOCKET_RX_LEN],
+    tx: [u8; SOCKET_TX_LEN],
+}
+
+/// memlet's buffers of one connection.
+struct ConnectionBuffers {
+    input: [u8; INPUT_LEN],
+    output: [u8; OUTPUT_LEN],
+}
+
+/// Starts the stack and everything that listens.
+pub(crate) fn start(spawner: Spawner, network: Network, seed: u64, node: &'static Node) {
+    static RESOURCES: StaticCell<StackResources<{ SOCKETS + OTHER_SOCKETS }>> = StaticCell::new();
+    static SOCKET_BUFFERS: ConstStaticCell<[SocketBuffers; SOCKETS]> = ConstStaticCell::new(
+        [const {
+            SocketBuffers {
+                rx: [0; SOCKET_RX_LEN],
+                tx: [0; SOCKET_TX_LEN],
+            }
+        }; SOCKETS],
+    );
+    static CONNECTION_BUFFERS: ConstStaticCell<[ConnectionBuffers; SOCKETS]> = ConstStaticCell::new(
+        [const {
+            ConnectionBuffers {
+                input: [0; INPUT_LEN],
+                output: [0; OUTPUT_LEN],
+            }
+        }; SOCKETS],
+    );
+
+    let resources = RESOURCES.init_with(StackResources::new);
+    let (stack, runner) = embassy_net::new(network, config(), resources, seed);
+    spawn(spawner, run(runner));
+    for (socket, connection) in SOCKET_BUFFERS
+        .take()
+        .iter_mut()
+        .zip(CONNECTION_BUFFERS.take())
+    {
+        spawn(spawner, serve(stack, node, socket, connection));
+    }
+    #[cfg(feature = "echo")]
+    spawn(spawner, echo::run(stack));
+    spawn(spawner, announce(stack));
+}
+
+/// Starts a task; each is started once for every place in its pool.
+fn spawn<S>(spawner: Spawner, token: Result<SpawnToken<S>, SpawnError>) {
+    if let Ok(token) = token {
+        spawner.spawn(token);
+    }
+}
+
+#[cfg(not(feature = "dhcp"))]
+fn config() -> Config {
+    use embassy_net::{Ipv4Cidr, StaticConfigV4};
+    Config::ipv4_static(StaticConfigV4 {
+        address: Ipv4Cidr::new(settings::ADDRESS.into(), settings::ADDRESS_PREFIX_LEN),
+        gateway: Some(settings::GATEWAY.into()),
+        dns_servers: Default::default(),
+    })
+}
+
+#[cfg(feature = "dhcp")]
+fn config() -> Config {
+    Config::dhcpv4(Default::default())
+}
+
+#[embassy_executor::task]
+async fn run(mut runner: Runner<'static, Network>) -> ! {
+    heartbeat::watch(pin!(runner.run())).await
+}
+
+/// Says once that the node can be reached.
+#[embassy_executor::task]
+async fn announce(stack: Stack<'static>) {
+    stack.wait_link_up().await;
+    stack.wait_config_up().await;
+    // Every task has had its turn by then, so all sockets listen.
+    Timer::after(Duration::from_millis(1)).await;
+    ThisBoard::print(ThisBoard::NAME);
+    ThisBoard::print(": ready\n");
+}
+
+#[embassy_executor::task(pool_size = SOCKETS)]
+async fn serve(
+    stack: Stack<'static>,
+    node: &'static Node,
+    socket: &'static mut SocketBuffers,
+    connection: &'static mut ConnectionBuffers,
+) -> ! {
+    heartbeat::watch(pin!(accept(stack, node, socket, connection))).await
+}
+
+async fn accept(
+    stack: Stack<'static>,
+    node: &'static Node,
+    socket: &'static mut SocketBuffers,
+    connection: &'static mut ConnectionBuffers,
+) -> ! {
+    let mut socket = TcpSocket::new(stack, &mut socket.rx, &mut socket.tx);
+    socket.set_timeout(Some(Duration::from_secs(settings::UNREAD_SECONDS)));
+    loop {
+        if socket.accept(PORT).await.is_ok() {
+            Device::note_opened();
+            let _ = asynch::serve(
+                &mut socket,
+                node,
+                &mut connection.input,
+                &mut connection.output,
+                unix_time,
+            )
+            .await;
+            Device::note_closed();
+        }
+        socket.close();
+        let _ = socket.flush().await;
+        socket.abort();
+        let _ = socket.flush().await;
+    }
+}
+
+/// A plain echo, to compare round trips with.
+#[cfg(feature = "echo")]
+mod echo {
+    use super::*;
+    use embedded_io_async::Write;
+
+    const PORT: u16 = 7;
+
+    #[embassy_executor::task]
+    pub(super) async fn run(stack: Stack<'static>) -> ! {
+        static BUFFERS: ConstStaticCell<(SocketBuffers, [u8; INPUT_LEN])> = ConstStaticCell::new((
+            SocketBuffers {
+                rx: [0; SOCKET_RX_LEN],
+                tx: [0; SOCKET_TX_LEN],
+            },
+            [0; INPUT_LEN],
+        ));
+        let (socket, buffer) = BUFFERS.take();
+        let mut socket = TcpSocket::new(stack, &mut socket.rx, &mut socket.tx);
+        heartbeat::watch(pin!(async {
+            loop {
+                if socket.accept(PORT).await.is_ok() {
+                    while let Ok(len @ 1..) = socket.read(buffer).await {
+                        if socket.write_all(&buffer[..len]).await.is_err() {
+                            break;
+                        }
+                    }
+                }
+                socket.abort();
+                let _ = socket.flush().await;
+            }
+        }))
+        .await
+    }
+}

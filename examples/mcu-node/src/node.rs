@@ -1,0 +1,94 @@
+//! The cache: memlet's engine over a static store, and what it tells of the device.
+
+use core::cell::RefCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use memlet_core::engine::{
+    Engine, EngineSettings, Figures, Host, HostFigures, NoCredentials, StatGroups,
+};
+use memlet_core::store::{Seed, Store, StoreOptions};
+use static_cell::{ConstStaticCell, StaticCell};
+
+use crate::settings::{self, OUTPUT_LEN, STORE_LEN};
+use crate::stack;
+
+/// What answers the requests of all connections, which run on one core: nobody borrows it across an await.
+pub(crate) type Node = RefCell<Engine<Store<&'static mut [u8]>, Device>>;
+
+/// The largest item by memcached's count, chosen so that what can be stored can also be fetched: the answer to GETK, with
+/// key and value, is a header and flags longer, and an item counts for at least 59 bytes more.
+const ITEM_LEN_MAX: u32 = (OUTPUT_LEN - 28 + 59) as u32;
+
+/// Makes the cache, once.
+pub(crate) fn start(seed: [u64; 2]) -> &'static Node {
+    static STORE_MEMORY: ConstStaticCell<[u8; STORE_LEN]> = ConstStaticCell::new([0; STORE_LEN]);
+    static NODE: StaticCell<Node> = StaticCell::new();
+
+    let options = StoreOptions {
+        seed: Seed(seed),
+        ..StoreOptions::default()
+    };
+    let memory: &'static mut [u8] = STORE_MEMORY.take();
+    let Ok(store) = Store::new(memory, options) else {
+        // The settings give it more than it needs.
+        panic!();
+    };
+    let settings = EngineSettings {
+        item_size_max: ITEM_LEN_MAX,
+        ..EngineSettings::default()
+    };
+    NODE.init_with(|| RefCell::new(Engine::with(store, settings, Device, NoCredentials)))
+}
+
+/// What `stat` tells of the device.
+pub(crate) struct Device;
+
+/// Connections open now, and since the start.
+static OPEN: AtomicU32 = AtomicU32::new(0);
+static ACCEPTED: AtomicU32 = AtomicU32::new(0);
+
+impl Device {
+    pub(crate) fn note_opened() {
+        OPEN.store(
+            OPEN.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+        ACCEPTED.store(
+            ACCEPTED.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+    }
+
+    pub(crate) fn note_closed() {
+        OPEN.store(
+            OPEN.load(Ordering::Relaxed).wrapping_sub(1),
+            Ordering::Relaxed,
+        );
+    }
+}
+
+impl Host for Device {
+    /// Those are for servers; here they would only take flash.
+    const STAT_GROUPS: StatGroups = StatGroups::NONE;
+
+    fn started(&self) -> u32 {
+        settings::UNIX_TIME_AT_START
+    }
+
+    fn figures(&self) -> HostFigures {
+        HostFigures {
+            curr_connections: OPEN.load(Ordering::Relaxed).into(),
+            total_connections: ACCEPTED.load(Ordering::Relaxed).into(),
+            accepting_conns: true,
+            ..HostFigures::default()
+        }
+    }
+
+    fn own_figures(&self, figures: &mut Figures<'_, '_>) {
+        figures.number("max_connections", settings::SOCKETS as u64);
+        figures.number("idle_timeout", settings::IDLE_SECONDS);
+        figures.number("item_size_max", ITEM_LEN_MAX.into());
+        figures.number("stack_size", stack::len() as u64);
+        figures.number("stack_high_water", stack::high_water() as u64);
+    }
+}

@@ -1,0 +1,62 @@
+//! All sizes and addresses of the node, chosen by how much memory the board has. The README says what each costs.
+//!
+//! Three of them can be set from outside for a measurement, without touching this file: the environment variables
+//! `MEMLET_NODE_CONNECTIONS`, `MEMLET_NODE_STORE` (bytes) and `MEMLET_NODE_IDLE` (seconds), when the image is built.
+
+use crate::board::{Board, ThisBoard};
+
+const IS_SMALL: bool = ThisBoard::RAM_LEN <= 64 << 10;
+
+/// Bytes of memory for the items, their index included.
+pub(crate) const STORE_LEN: usize = from_environment(
+    option_env!("MEMLET_NODE_STORE"),
+    if IS_SMALL { 16 << 10 } else { 1 << 20 },
+);
+
+/// Sockets that listen for clients: as many can be connected. One that finds all of them taken is refused, and one socket
+/// is busy for a moment after its client has gone, so this is more than the number of clients that are expected: twice
+/// that where there is memory for it.
+pub(crate) const SOCKETS: usize = from_environment(
+    option_env!("MEMLET_NODE_CONNECTIONS"),
+    if IS_SMALL { 6 } else { 16 },
+);
+
+/// Bytes that TCP keeps for a socket until the node has read them, and until the client has confirmed them.
+pub(crate) const SOCKET_RX_LEN: usize = 1536;
+pub(crate) const SOCKET_TX_LEN: usize = if IS_SMALL { 1536 } else { 4096 };
+
+/// Bytes of a connection's buffer for requests: header, extras and the longest key. Values may be longer.
+pub(crate) const INPUT_LEN: usize = 320;
+/// Bytes of a connection's buffer for answers; no longer value can be fetched, less 28 bytes and the key.
+pub(crate) const OUTPUT_LEN: usize = 1024;
+
+/// Seconds after which a client that says nothing is disconnected.
+pub(crate) const IDLE_SECONDS: u64 = from_environment(option_env!("MEMLET_NODE_IDLE"), 300) as u64;
+/// Seconds after which a client that takes no answers, or no longer confirms what it gets, is disconnected.
+pub(crate) const UNREAD_SECONDS: u64 = 20;
+
+/// Where the node listens.
+pub(crate) const PORT: u16 = 11211;
+/// Its address, unless a DHCP server gives it one (feature `dhcp`).
+#[cfg(not(feature = "dhcp"))]
+pub(crate) const ADDRESS: [u8; 4] = [10, 0, 2, 15];
+#[cfg(not(feature = "dhcp"))]
+pub(crate) const ADDRESS_PREFIX_LEN: u8 = 24;
+#[cfg(not(feature = "dhcp"))]
+pub(crate) const GATEWAY: [u8; 4] = [10, 0, 2, 2];
+
+/// The unix time that the node takes its start for. A device without a clock does not know better; see the README for what
+/// that means for expiration.
+pub(crate) const UNIX_TIME_AT_START: u32 = 1_767_225_600;
+
+/// Milliseconds between two looks at whether all tasks still run. The boards' watchdogs wait several times as long.
+pub(crate) const HEARTBEAT_MS: u64 = 1000;
+
+/// The number in `text`, or else `default`.
+const fn from_environment(text: Option<&str>, default: usize) -> usize {
+    let Some(text) = text else { return default };
+    match usize::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("MEMLET_NODE_… must be a number"),
+    }
+}
