@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `blocking` | `blocking`: a client and `serve`, over any blocking stream, with the caller's buffers | no std, no heap |
 //! | `asynch` | `asynch`: the same over any async stream, for any executor; connections share a handler without a lock | no std, no heap |
+//! | `embassy` | `embassy`: a server over embassy-net's TCP sockets | no std, no heap; embassy-net and a time driver |
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
 //! | `capture` | `capture`: packets explained for people | std |
@@ -25,6 +26,8 @@ pub mod blocking;
 pub mod capture;
 #[cfg(any(feature = "asynch", feature = "blocking"))]
 pub mod client;
+#[cfg(feature = "embassy")]
+pub mod embassy;
 #[cfg(all(feature = "load", unix))]
 pub mod load;
 #[cfg(all(feature = "metrics", unix))]

@@ -20,6 +20,8 @@ const FEATURE_SETS: &[(&str, &str)] = &[
     ("memlet", ""),
     ("memlet", "blocking"),
     ("memlet", "blocking,alloc"),
+    ("memlet", "asynch"),
+    ("memlet", "embassy"),
     ("memlet", "std"),
     ("memlet", "load"),
     ("memlet", "capture"),

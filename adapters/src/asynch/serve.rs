@@ -67,9 +67,8 @@ pub fn serve<'a, S: Read + Write, H: Handler>(
     clock: impl Fn() -> u32,
 ) -> impl Future<Output = Result<CloseReason, ServeError<S::Error>>> {
     // Made outside, the connection is in the future once; an `async fn` would hold its arguments as well.
-    let connection = Connection::new(stream, handler, input, output, clock);
+    let mut connection = Connection::new(stream, handler, input, output, clock);
     async move {
-        let mut connection = connection;
         match &mut connection {
             Ok(connection) => connection.run().await,
             Err(error) => Err((*error).into()),
@@ -219,6 +218,13 @@ impl<'a, S: Read + Write, H: Handler, C: Fn() -> u32> Connection<'a, S, H, C> {
     #[must_use]
     pub fn is_sending(&self) -> bool {
         matches!(self.inner.step(), Step::Write | Step::Flush)
+    }
+
+    /// Whether the last input got something done: a request, an answer, or part of a value. What a peer sends in drops, to
+    /// keep a connection, does not.
+    #[must_use]
+    pub fn has_progressed(&self) -> bool {
+        self.inner.has_progressed()
     }
 
     /// Whether no request is half received or half answered, and no answer left to be sent.

@@ -68,6 +68,7 @@ pub struct Connection<'b, H: Handler> {
     sent: usize,
     written: usize,
     is_flush_due: bool,
+    has_progressed: bool,
     stage: Stage,
 }
 
@@ -78,18 +79,7 @@ impl<'b, H: Handler> Connection<'b, H> {
     /// An input of less than 24 bytes, or an output of less than
     /// [`REPLY_ROOM_MIN`](memlet_core::handler::REPLY_ROOM_MIN). See the [module](super) for lengths that are of use.
     pub fn new(input: &'b mut [u8], output: &'b mut [u8]) -> Result<Self, BufferError> {
-        if input.len() < HEADER_LEN {
-            return Err(BufferError::Input {
-                len: input.len(),
-                needed: HEADER_LEN,
-            });
-        }
-        if output.len() < REPLY_ROOM_MIN {
-            return Err(BufferError::Output {
-                len: output.len(),
-                needed: REPLY_ROOM_MIN,
-            });
-        }
+        check_buffers(input, output)?;
         let options = ConnectionOptions::for_buffers(input.len(), output.len());
         Ok(Connection {
             machine: ServerConnection::new(&options),
@@ -100,6 +90,7 @@ impl<'b, H: Handler> Connection<'b, H> {
             sent: 0,
             written: 0,
             is_flush_due: false,
+            has_progressed: false,
             stage: Stage::Read,
         })
     }
@@ -163,6 +154,7 @@ impl<'b, H: Handler> Connection<'b, H> {
         }
         let progress = self.machine.handle_input(handler, unread, self.output, now);
         self.consumed = self.consumed.saturating_add(progress.consumed);
+        self.has_progressed = progress.consumed > 0 || progress.written > 0;
         self.sent = 0;
         self.written = progress.written.min(self.output.len());
         self.stage = match progress.next {
@@ -232,6 +224,13 @@ impl<'b, H: Handler> Connection<'b, H> {
         };
     }
 
+    /// Whether the last [`execute`](Connection::execute) got something done: a request, an answer, or part of a value. What
+    /// a peer sends in drops, to keep a connection, does not.
+    #[must_use]
+    pub fn has_progressed(&self) -> bool {
+        self.has_progressed
+    }
+
     /// Whether no request is half received or half answered, and no answer left to be sent.
     #[must_use]
     pub fn is_between_requests(&self) -> bool {
@@ -245,4 +244,21 @@ impl<'b, H: Handler> Connection<'b, H> {
     pub fn session(&self) -> &H::Session {
         self.machine.session()
     }
+}
+
+/// Whether the buffers are long enough to serve anything with.
+pub(crate) fn check_buffers(input: &[u8], output: &[u8]) -> Result<(), BufferError> {
+    if input.len() < HEADER_LEN {
+        return Err(BufferError::Input {
+            len: input.len(),
+            needed: HEADER_LEN,
+        });
+    }
+    if output.len() < REPLY_ROOM_MIN {
+        return Err(BufferError::Output {
+            len: output.len(),
+            needed: REPLY_ROOM_MIN,
+        });
+    }
+    Ok(())
 }

@@ -52,5 +52,7 @@
 mod connection;
 mod error;
 
+#[cfg(feature = "embassy")]
+pub(crate) use connection::check_buffers;
 pub use connection::{Connection, Step};
 pub use error::{BufferError, ServeError};
