@@ -8,8 +8,15 @@ mod board;
 mod clock;
 mod executor;
 mod heartbeat;
+#[cfg(not(feature = "serial-only"))]
 mod network;
 mod node;
+#[cfg(feature = "uart")]
+mod serial;
+#[cfg_attr(
+    feature = "serial-only",
+    allow(dead_code, reason = "much of it is about TCP/IP")
+)]
 mod settings;
 mod stack;
 
@@ -19,6 +26,7 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 use embassy_executor::Spawner;
 
 use board::{Board, ThisBoard};
+use node::Device;
 
 #[entry]
 fn main() -> ! {
@@ -28,8 +36,21 @@ fn main() -> ! {
 fn start(spawner: Spawner) {
     let (mut board, network) = ThisBoard::start(spawner);
     let seed = board.seed();
-    let node = node::start(seed);
+    #[cfg(feature = "uart")]
+    let counts = serial::counts();
+    let device = Device {
+        #[cfg(feature = "uart")]
+        serial: counts,
+    };
+    let node = node::start(seed, device);
+    #[cfg(not(feature = "serial-only"))]
     network::start(spawner, network, seed[0] ^ seed[1].rotate_left(32), node);
+    #[cfg(feature = "serial-only")]
+    let _ = network;
+    #[cfg(feature = "uart")]
+    if let Ok(token) = serial::serve(board.serial(), node, counts) {
+        spawner.spawn(token);
+    }
     if let Ok(token) = heartbeat::run(board) {
         spawner.spawn(token);
     }

@@ -1,5 +1,7 @@
 //! The cache: memlet's engine over a static store, and what it tells of the device.
 
+#[cfg(feature = "uart")]
+use core::cell::Cell;
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,7 +22,7 @@ pub(crate) type Node = RefCell<Engine<Store<&'static mut [u8]>, Device>>;
 const ITEM_LEN_MAX: u32 = (OUTPUT_LEN - 28 + 59) as u32;
 
 /// Makes the cache, once.
-pub(crate) fn start(seed: [u64; 2]) -> &'static Node {
+pub(crate) fn start(seed: [u64; 2], device: Device) -> &'static Node {
     static STORE_MEMORY: ConstStaticCell<[u8; STORE_LEN]> = ConstStaticCell::new([0; STORE_LEN]);
     static NODE: StaticCell<Node> = StaticCell::new();
 
@@ -37,16 +39,21 @@ pub(crate) fn start(seed: [u64; 2]) -> &'static Node {
         item_size_max: ITEM_LEN_MAX,
         ..EngineSettings::default()
     };
-    NODE.init_with(|| RefCell::new(Engine::with(store, settings, Device, NoCredentials)))
+    NODE.init_with(|| RefCell::new(Engine::with(store, settings, device, NoCredentials)))
 }
 
 /// What `stat` tells of the device.
-pub(crate) struct Device;
+pub(crate) struct Device {
+    /// What has happened at the serial port.
+    #[cfg(feature = "uart")]
+    pub(crate) serial: &'static Cell<memlet::asynch::SerialCounts>,
+}
 
 /// Connections open now, and since the start.
 static OPEN: AtomicU32 = AtomicU32::new(0);
 static ACCEPTED: AtomicU32 = AtomicU32::new(0);
 
+#[cfg(not(feature = "serial-only"))]
 impl Device {
     pub(crate) fn note_opened() {
         OPEN.store(
@@ -88,6 +95,15 @@ impl Host for Device {
         figures.number("max_connections", settings::SOCKETS as u64);
         figures.number("idle_timeout", settings::IDLE_SECONDS);
         figures.number("item_size_max", ITEM_LEN_MAX.into());
+        #[cfg(feature = "uart")]
+        {
+            let serial = self.serial.get();
+            figures.number("serial_sessions", serial.sessions.into());
+            figures.number("serial_refused", serial.refused.into());
+            figures.number("serial_gaps", serial.gaps.into());
+            figures.number("serial_faults", serial.faults.into());
+            figures.number("serial_discarded_bytes", serial.discarded_bytes.into());
+        }
         figures.number("stack_size", stack::len() as u64);
         figures.number("stack_high_water", stack::high_water() as u64);
     }

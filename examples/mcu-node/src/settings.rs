@@ -30,6 +30,22 @@ pub(crate) const INPUT_LEN: usize = 320;
 /// Bytes of a connection's buffer for answers; no longer value can be fetched, less 28 bytes and the key.
 pub(crate) const OUTPUT_LEN: usize = 1024;
 
+/// Bytes that a serial port takes while the node is busy, such as with sending answers. Without flow control a host must
+/// not have more than this and [`INPUT_LEN`] on the way at a time, but for the value of one request.
+#[cfg(feature = "uart")]
+pub(crate) const SERIAL_RECEIVE_LEN: usize = if IS_SMALL { 512 } else { 4096 };
+/// Bytes of answers that wait for a serial port.
+#[cfg(feature = "uart")]
+pub(crate) const SERIAL_SEND_LEN: usize = 256;
+/// Bits a second on a serial port; 8 data bits, no parity, 1 stop bit.
+#[cfg(feature = "uart")]
+pub(crate) const SERIAL_BAUD: u32 = 115_200;
+/// Milliseconds of silence in the middle of a request that end it, and after which bytes that made no sense are over.
+#[cfg(feature = "uart")]
+pub(crate) const SERIAL_GAP_MS: u32 = 500;
+#[cfg(feature = "uart")]
+pub(crate) const SERIAL_QUIET_MS: u32 = 100;
+
 /// Seconds after which a client that says nothing is disconnected.
 pub(crate) const IDLE_SECONDS: u64 = from_environment(option_env!("MEMLET_NODE_IDLE"), 300) as u64;
 /// Seconds after which a client that takes no answers, or no longer confirms what it gets, is disconnected.

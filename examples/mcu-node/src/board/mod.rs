@@ -16,6 +16,8 @@ mod mps2_an385;
 #[cfg(feature = "mps2-an385")]
 pub(crate) use mps2_an385::ThisBoard;
 
+#[cfg(feature = "uart")]
+mod port;
 mod register;
 mod semihosting;
 
@@ -39,6 +41,16 @@ pub(crate) trait Board: Sized {
     /// Sets up clocks and timers, the network device with its interrupt, and the watchdog, which is to bite if it is not
     /// fed for some seconds. Called once, first of all. A network device that needs a task of its own spawns it.
     fn start(spawner: Spawner) -> (Self, Self::Network);
+
+    /// The serial port that is served.
+    ///
+    /// In place of bytes that were lost or received wrong its `read` gives an error, after all that came before them.
+    #[cfg(feature = "uart")]
+    type Serial: embedded_io_async::Read + embedded_io_async::Write + 'static;
+
+    /// Sets up the serial port, with the speed and the rings of the [`settings`](crate::settings). Called once.
+    #[cfg(feature = "uart")]
+    fn serial(&mut self) -> Self::Serial;
 
     /// 128 bits for the hash of the store and the numbers of TCP: from a random number generator if the board has one.
     ///

@@ -11,7 +11,7 @@
 //! _stack_end = ORIGIN(STACK);
 //! ```
 //!
-//! Devices: LAN9118 Ethernet, two CMSDK timers at 25 MHz, the CMSDK watchdog. It has no random number generator: the seed
+//! Devices: LAN9118 Ethernet, the first CMSDK UART (feature `uart`), two CMSDK timers at 25 MHz, the CMSDK watchdog. It has no random number generator: the seed
 //! comes from the host's clock and is no secret.
 
 use core::task::Context;
@@ -22,10 +22,16 @@ use embassy_net::driver::{Capabilities, Driver, HardwareAddress, LinkState, RxTo
 use embassy_sync::waitqueue::AtomicWaker;
 use static_cell::ConstStaticCell;
 
+#[cfg(feature = "uart")]
+use super::port::{LineError, Port, Serial, Uart};
 use super::register::{Register, Vector, enable_interrupt};
 use super::{Board, semihosting};
 use crate::clock::{Clock, Timer};
 
+#[cfg(feature = "uart")]
+const SERIAL_RECEIVE_IRQ: usize = 0;
+#[cfg(feature = "uart")]
+const SERIAL_SEND_IRQ: usize = 1;
 const TIMER_ALARM_IRQ: usize = 9;
 const NETWORK_IRQ: usize = 13;
 
@@ -38,6 +44,11 @@ embassy_time_driver::time_driver_impl!(static CLOCK: Clock<Timers> = Clock::new(
 #[unsafe(no_mangle)]
 static __INTERRUPTS: [Vector; NETWORK_IRQ + 1] = {
     let mut vectors = [Vector::UNUSED; NETWORK_IRQ + 1];
+    #[cfg(feature = "uart")]
+    {
+        vectors[SERIAL_RECEIVE_IRQ] = Vector::new(serial::handle_receive);
+        vectors[SERIAL_SEND_IRQ] = Vector::new(serial::handle_send);
+    }
     vectors[TIMER_ALARM_IRQ] = Vector::new(handle_alarm);
     vectors[NETWORK_IRQ] = Vector::new(handle_network);
     vectors
@@ -57,6 +68,17 @@ impl Board for ThisBoard {
         enable_interrupt(TIMER_ALARM_IRQ);
         enable_interrupt(NETWORK_IRQ);
         (Self(()), network)
+    }
+
+    #[cfg(feature = "uart")]
+    type Serial = Serial<serial::Uart0>;
+
+    #[cfg(feature = "uart")]
+    fn serial(&mut self) -> Self::Serial {
+        let port = serial::start();
+        enable_interrupt(SERIAL_RECEIVE_IRQ);
+        enable_interrupt(SERIAL_SEND_IRQ);
+        port
     }
 
     fn seed(&mut self) -> [u64; 2] {
@@ -121,6 +143,85 @@ impl Timer for Timers {
 unsafe extern "C" fn handle_alarm() {
     Timers::stop_alarm();
     CLOCK.handle_alarm();
+}
+
+/// The CMSDK UART 0: one byte each way, no flow control.
+#[cfg(feature = "uart")]
+mod serial {
+    use super::{LineError, Port, Register, Serial, Uart};
+    use crate::settings::SERIAL_BAUD;
+
+    const CLOCK_HZ: u32 = 25_000_000;
+
+    const fn register(offset: usize) -> Register {
+        // SAFETY: at this address is the UART, which touches no memory.
+        unsafe { Register::at(0x4000_4000 + offset) }
+    }
+    const DATA: Register = register(0x0);
+    const STATE: Register = register(0x4);
+    const CONTROL: Register = register(0x8);
+    const INTERRUPT_CLEAR: Register = register(0xc);
+    const BAUD_DIVISOR: Register = register(0x10);
+
+    /// Bits of STATE; the overrun is cleared by writing it.
+    const SEND_FULL: u32 = 1 << 0;
+    const RECEIVE_FULL: u32 = 1 << 1;
+    const RECEIVE_OVERRUN: u32 = 1 << 3;
+
+    /// Bits of CONTROL: both directions, and the interrupt of sending.
+    const ENABLED: u32 = 1 << 0 | 1 << 1 | 1 << 2;
+    const RECEIVE_INTERRUPT: u32 = 1 << 3;
+
+    static PORT: Port<Uart0> = Port::new();
+
+    pub(crate) struct Uart0;
+
+    pub(super) fn start() -> Serial<Uart0> {
+        BAUD_DIVISOR.write(CLOCK_HZ / SERIAL_BAUD);
+        CONTROL.write(ENABLED | RECEIVE_INTERRUPT);
+        Serial(&PORT)
+    }
+
+    impl Uart for Uart0 {
+        fn receive() -> Option<Result<u8, LineError>> {
+            let state = STATE.read();
+            if state & RECEIVE_FULL == 0 {
+                return None;
+            }
+            let byte = DATA.read() as u8;
+            if state & RECEIVE_OVERRUN != 0 {
+                STATE.write(RECEIVE_OVERRUN);
+                return Some(Err(LineError));
+            }
+            Some(Ok(byte))
+        }
+
+        fn listen(is_listening: bool) {
+            CONTROL.write(if is_listening {
+                ENABLED | RECEIVE_INTERRUPT
+            } else {
+                ENABLED
+            });
+        }
+
+        fn may_send() -> bool {
+            STATE.read() & SEND_FULL == 0
+        }
+
+        fn send(byte: u8) {
+            DATA.write(byte.into());
+        }
+    }
+
+    pub(super) unsafe extern "C" fn handle_receive() {
+        INTERRUPT_CLEAR.write(1 << 1);
+        PORT.handle_receive();
+    }
+
+    pub(super) unsafe extern "C" fn handle_send() {
+        INTERRUPT_CLEAR.write(1 << 0);
+        PORT.handle_send();
+    }
 }
 
 mod watchdog {
