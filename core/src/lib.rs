@@ -25,6 +25,8 @@
 //!     wire                         store: the caller's memory
 //! ```
 //!
+//! The feature `defmt` lets the public types be logged by `defmt`, the logging framework of microcontrollers.
+//!
 //! What holds everywhere: no function panics, whatever its input; the work of every call is bounded by the length of its
 //! input or of one item; time is an argument, in unix seconds; the caller owns all memory; no type of the parser library
 //! or of a container library shows in a signature.
@@ -43,6 +45,9 @@
         clippy::unreachable
     )
 )]
+
+#[macro_use]
+mod format;
 
 pub mod connection;
 pub mod counters;

@@ -6,10 +6,11 @@ use clap::Args;
 use crate::shell::{cargo, run};
 
 /// Folders with a workspace of their own, which cargo's `--workspace` does not reach.
-const OTHER_WORKSPACES: [&str; 4] = [
+const OTHER_WORKSPACES: [&str; 5] = [
     "core/fuzz",
     "examples/mcu-node",
     "xtask/clients",
+    "xtask/defmt",
     "xtask/probe",
 ];
 
@@ -17,6 +18,7 @@ const OTHER_WORKSPACES: [&str; 4] = [
 const FEATURE_SETS: &[(&str, &str)] = &[
     ("memlet-core", ""),
     ("memlet-core", "md5"),
+    ("memlet-core", "defmt"),
     ("memlet", ""),
     ("memlet", "blocking"),
     ("memlet", "blocking,alloc"),

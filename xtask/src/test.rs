@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// What is quick and fails often comes first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         does: "formatting",
@@ -36,6 +36,11 @@ const STEPS: [Step; 12] = [
         name: "unit",
         does: "tests and documentation examples of all crates but the programs",
         run: unit,
+    },
+    Step {
+        name: "defmt",
+        does: "what types print in the logs of devices",
+        run: defmt,
     },
     Step {
         name: "peers",
@@ -82,6 +87,17 @@ const STEPS: [Step; 12] = [
 fn feeds() -> Result<()> {
     let feeds = ["test", "--release", "-p", "memlet", "--test", "feed"];
     run_command(&mut cargo(&feeds))
+}
+
+/// The decoder of such logs brings dependencies that nothing else needs, so its tests are a workspace of their own.
+fn defmt() -> Result<()> {
+    let folder = crate::shell::root().join("xtask/defmt");
+    let target = crate::shell::target_dir().join("defmt");
+    run_command(
+        cargo(&["test", "--no-fail-fast", "--target-dir"])
+            .arg(target)
+            .current_dir(folder),
+    )
 }
 
 /// How long each fuzz target runs here.

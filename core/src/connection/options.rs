@@ -8,6 +8,7 @@ use crate::wire::Limits;
 /// size fits, and `stream_from` to the size of the buffer it normally reads into. A device sets all three to the size of
 /// its fixed buffers: values up to the store's limit still arrive, in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnectionOptions {
     /// The longest packet in bytes, header included, that the caller can present in one piece.
     ///

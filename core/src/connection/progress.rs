@@ -4,6 +4,7 @@ use core::fmt;
 
 /// What one call of [`ServerConnection::handle_input`](super::ServerConnection::handle_input) has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Progress {
     /// Bytes at the front of the input that are done with. The rest belongs at the front of the next input.
     pub consumed: usize,
@@ -15,6 +16,7 @@ pub struct Progress {
 
 /// What a connection needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Next {
     /// More input: call again when something has arrived.
     Read {
@@ -70,5 +72,26 @@ impl fmt::Display for CloseReason {
             CloseReason::Text => "the peer does not speak the binary protocol",
             CloseReason::Truncated => "closed by the peer in the middle of a request",
         })
+    }
+}
+
+/// As [`fmt::Display`].
+#[cfg(feature = "defmt")]
+impl defmt::Format for CloseReason {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            CloseReason::Abandoned => defmt::write!(f, "given up"),
+            CloseReason::EndOfInput => defmt::write!(f, "closed by the peer"),
+            CloseReason::Magic => defmt::write!(f, "a request did not start with 0x80"),
+            CloseReason::Lengths => defmt::write!(f, "a request's lengths are wrong"),
+            CloseReason::Rejected => defmt::write!(f, "a request was refused"),
+            CloseReason::Requested => defmt::write!(f, "asked for"),
+            CloseReason::Text => {
+                defmt::write!(f, "the peer does not speak the binary protocol");
+            }
+            CloseReason::Truncated => {
+                defmt::write!(f, "closed by the peer in the middle of a request");
+            }
+        }
     }
 }

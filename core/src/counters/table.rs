@@ -5,6 +5,7 @@ use crate::wire::{Opcode, Status};
 
 /// How often and how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Count {
     /// Bytes that moved, of packets that failed as well.
     pub bytes: u64,
@@ -43,6 +44,19 @@ impl Count {
 pub struct Table {
     counts: [Count; 256],
     unknown: Count,
+}
+
+/// The opcodes that have been counted.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Table {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let unknown = self.unknown;
+        defmt::write!(f, "[");
+        for (opcode, count) in self.iter() {
+            defmt::write!(f, "{}: {}, ", opcode, count);
+        }
+        defmt::write!(f, "unknown: {}]", unknown);
+    }
 }
 
 impl Table {
@@ -130,6 +144,7 @@ impl Default for Table {
 
 /// The tally that keeps a [`Table`] for each direction: 18 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Counters {
     /// Requests that went out.
     #[doc(alias = "xmit")]

@@ -14,6 +14,7 @@ use crate::wire::{Opcode, Packet};
 #[doc(alias = "UprBufferAck")]
 #[doc(alias = "UprBufferAcknowledgement")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BufferAck {
     /// Bytes that are done with since the last such message.
     pub bytes: u32,

@@ -15,6 +15,8 @@ pub struct CacheRecords<'a> {
     pub bytes: &'a [u8],
 }
 
+format_fields!(CacheRecords { bytes: Length });
+
 impl<'a> CacheRecords<'a> {
     /// The records, in order.
     #[must_use]
@@ -71,6 +73,18 @@ pub struct CacheRecord<'a> {
     /// The document.
     pub value: &'a [u8],
 }
+
+format_fields!(CacheRecord {
+    cas,
+    seqno,
+    revision,
+    flags,
+    expiration,
+    datatype,
+    cache_hint,
+    key: Text,
+    value: Length,
+});
 
 impl<'a> CacheRecord<'a> {
     /// Length in bytes of what stands before the key.

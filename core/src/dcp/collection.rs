@@ -19,6 +19,11 @@ pub struct CollectionKey<'a> {
     pub key: &'a [u8],
 }
 
+format_fields!(CollectionKey {
+    collection,
+    key: Text
+});
+
 impl<'a> CollectionKey<'a> {
     /// Longest collection id in bytes.
     pub const ID_LEN_MAX: usize = 5;

@@ -21,6 +21,11 @@ pub struct Control<'a> {
     pub value: &'a [u8],
 }
 
+format_fields!(Control {
+    key: Text,
+    value: Text
+});
+
 impl<'a> Control<'a> {
     /// Bytes that the producer may have sent beyond those acknowledged; 0 is no flow control.
     pub const CONNECTION_BUFFER_SIZE: &'static str = "connection_buffer_size";

@@ -27,6 +27,26 @@ pub enum DeletionForm<'a> {
     },
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for DeletionForm<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            DeletionForm::V1 { metadata } => {
+                defmt::write!(f, "V1 {{ metadata: {=usize} bytes }}", metadata.len());
+            }
+            DeletionForm::V2 {
+                delete_time,
+                unused,
+            } => defmt::write!(
+                f,
+                "V2 {{ delete_time: {=u32}, unused: {=u8} }}",
+                delete_time,
+                unused
+            ),
+        }
+    }
+}
+
 impl Default for DeletionForm<'_> {
     fn default() -> Self {
         DeletionForm::V1 { metadata: &[] }
@@ -55,6 +75,14 @@ pub struct Deletion<'a> {
     /// The layout.
     pub form: DeletionForm<'a>,
 }
+
+format_fields!(Deletion {
+    seqno,
+    revision,
+    key: Text,
+    value: Length,
+    form
+});
 
 impl<'a> Deletion<'a> {
     pub(super) fn parse(packet: &Packet<'a>) -> Result<Deletion<'a>, ParseError> {

@@ -37,6 +37,19 @@ pub struct Prepare<'a> {
     pub value: &'a [u8],
 }
 
+format_fields!(Prepare {
+    seqno,
+    revision,
+    flags,
+    expiration,
+    lock_time,
+    nru,
+    deleted,
+    durability_level,
+    key: Text,
+    value: Length,
+});
+
 impl<'a> Prepare<'a> {
     pub(super) fn parse(packet: &Packet<'a>) -> Prepare<'a> {
         let mut fields = Fields::new(packet.extras);
@@ -79,6 +92,7 @@ impl<'a> Prepare<'a> {
 /// ```
 #[doc(alias = "UprSeqnoAcknowledged")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SeqnoAcknowledged {
     /// Seqno of the last prepared write that it holds.
     pub prepared_seqno: u64,
@@ -113,6 +127,12 @@ pub struct Commit<'a> {
     /// The key.
     pub key: &'a [u8],
 }
+
+format_fields!(Commit {
+    prepared_seqno,
+    commit_seqno,
+    key: Text
+});
 
 impl<'a> Commit<'a> {
     pub(super) fn parse(packet: &Packet<'a>) -> Commit<'a> {
@@ -149,6 +169,12 @@ pub struct Abort<'a> {
     /// The key.
     pub key: &'a [u8],
 }
+
+format_fields!(Abort {
+    prepared_seqno,
+    abort_seqno,
+    key: Text
+});
 
 impl<'a> Abort<'a> {
     pub(super) fn parse(packet: &Packet<'a>) -> Abort<'a> {

@@ -23,6 +23,20 @@ pub enum ExpirationForm<'a> {
     },
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for ExpirationForm<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            ExpirationForm::V1 { metadata } => {
+                defmt::write!(f, "V1 {{ metadata: {=usize} bytes }}", metadata.len());
+            }
+            ExpirationForm::V2 { delete_time } => {
+                defmt::write!(f, "V2 {{ delete_time: {=u32} }}", delete_time);
+            }
+        }
+    }
+}
+
 impl Default for ExpirationForm<'_> {
     fn default() -> Self {
         ExpirationForm::V2 { delete_time: 0 }
@@ -54,6 +68,14 @@ pub struct Expiration<'a> {
     /// The layout.
     pub form: ExpirationForm<'a>,
 }
+
+format_fields!(Expiration {
+    seqno,
+    revision,
+    key: Text,
+    value: Length,
+    form
+});
 
 impl<'a> Expiration<'a> {
     pub(super) fn parse(packet: &Packet<'a>) -> Result<Expiration<'a>, ParseError> {

@@ -12,6 +12,7 @@ use crate::wire::{Allowed, Field, ParseError, ParseErrorKind};
 /// ```
 #[doc(alias = "UprFailoverEntry")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FailoverEntry {
     /// What the history is called.
     pub vbucket_uuid: u64,
@@ -45,6 +46,13 @@ impl FailoverEntry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FailoverLog<'a> {
     entries: &'a [[u8; FailoverEntry::LEN]],
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for FailoverLog<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::list(f, self.iter());
+    }
 }
 
 impl<'a> FailoverLog<'a> {

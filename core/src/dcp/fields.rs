@@ -321,6 +321,17 @@ macro_rules! bit_flags {
                 Ok(())
             }
         }
+
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for $name {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                if *self == $name::NONE {
+                    return defmt::write!(f, "none");
+                }
+                let bits = [$( (self.0 & $bits, $text) ),*].map(|(bits, text)| (u32::from(bits), text));
+                crate::format::bits(f, bits, self.unnamed_bits().into());
+            }
+        }
     };
 }
 
@@ -350,6 +361,16 @@ macro_rules! open_number {
                 match self.name() {
                     Some(name) => f.pad(name),
                     None => write!(f, "0x{:x}", self.0),
+                }
+            }
+        }
+
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for $name {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                match self.name() {
+                    Some(name) => defmt::write!(f, "{=str:a}", name),
+                    None => defmt::write!(f, "{=u32:#x}", self.0.into()),
                 }
             }
         }

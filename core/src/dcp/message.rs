@@ -31,9 +31,20 @@ pub struct Message<'a> {
     pub body: Body<'a>,
 }
 
+format_fields!(Message {
+    magic,
+    vbucket,
+    opaque,
+    cas,
+    datatype,
+    framing_extras: Length,
+    body
+});
+
 /// What a [`Message`] says, by its opcode (memcached binary protocol: UPR and DCP).
 #[doc(alias = "UprBody")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Body<'a> {
     /// 0x50: makes the connection a DCP connection and names it.
     Open(Open<'a>),

@@ -42,6 +42,18 @@ pub struct Mutation<'a> {
     pub metadata: &'a [u8],
 }
 
+format_fields!(Mutation {
+    seqno,
+    revision,
+    flags,
+    expiration,
+    lock_time,
+    nru,
+    key: Text,
+    value: Length,
+    metadata: Length,
+});
+
 impl<'a> Mutation<'a> {
     /// Length of the extras in bytes.
     pub const EXTRAS_LEN: usize = 31;

@@ -12,6 +12,7 @@
 #[doc(alias = "UprOpaque")]
 #[doc(alias = "composeOpaque")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StreamOpaque {
     /// A number of the consumer's own.
     pub application: u16,

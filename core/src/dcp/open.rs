@@ -50,6 +50,13 @@ pub struct Open<'a> {
     pub value: &'a [u8],
 }
 
+format_fields!(Open {
+    seqno,
+    flags,
+    name: Text,
+    value: Length
+});
+
 impl<'a> Open<'a> {
     /// Longest name that producers take, in bytes.
     pub const NAME_LEN_MAX: usize = 200;

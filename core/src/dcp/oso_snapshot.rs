@@ -24,6 +24,7 @@ bit_flags! {
 /// A consumer that is cut off within one has to begin it again.
 #[doc(alias = "UprOsoSnapshot")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OsoSnapshot {
     /// Start or end.
     pub flags: OsoFlags,

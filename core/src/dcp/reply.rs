@@ -29,6 +29,17 @@ pub struct Reply<'a> {
     pub body: ReplyBody<'a>,
 }
 
+format_fields!(Reply {
+    magic,
+    opcode,
+    status,
+    opaque,
+    cas,
+    datatype,
+    framing_extras: Length,
+    body,
+});
+
 /// What a [`Reply`] says, by its opcode and status (memcached binary protocol: UPR and DCP; failover log and rollback).
 ///
 /// ```text
@@ -57,6 +68,24 @@ pub enum ReplyBody<'a> {
         /// A text that goes with an error, mostly nothing.
         value: &'a [u8],
     },
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for ReplyBody<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            ReplyBody::FailoverLog(log) => defmt::write!(f, "FailoverLog({})", log),
+            ReplyBody::Rollback { seqno } => {
+                defmt::write!(f, "Rollback {{ seqno: {=u64} }}", seqno);
+            }
+            ReplyBody::StreamAdded { opaque } => {
+                defmt::write!(f, "StreamAdded {{ opaque: {} }}", opaque);
+            }
+            ReplyBody::Plain { value } => {
+                defmt::write!(f, "Plain {{ value: {=usize} bytes }}", value.len());
+            }
+        }
+    }
 }
 
 impl<'a> Reply<'a> {

@@ -11,6 +11,7 @@ use crate::wire::{Opcode, Packet};
 /// ```
 #[doc(alias = "UprSeqnoAdvanced")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SeqnoAdvanced {
     /// The number that the vbucket has come to.
     pub seqno: u64,

@@ -26,6 +26,7 @@ bit_flags! {
 /// Which of its layouts a snapshot marker has, and what that one has beyond the first.
 #[doc(alias = "UprMarkerForm")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum MarkerForm {
     /// The fields are extras.
     #[default]
@@ -65,6 +66,7 @@ pub enum MarkerForm {
 #[doc(alias = "UprSnapshotMarker")]
 #[doc(alias = "UprSnapshot")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SnapshotMarker {
     /// Lowest seqno of the snapshot.
     pub start_seqno: u64,

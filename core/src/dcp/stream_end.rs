@@ -37,6 +37,7 @@ open_number! {
 /// ```
 #[doc(alias = "UprStreamEnd")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StreamEnd {
     /// Why.
     pub reason: StreamEndReason,

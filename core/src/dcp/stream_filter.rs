@@ -15,6 +15,7 @@ use crate::wire::EmitError;
 /// default collection; an empty one on a connection with collections streams all.
 #[doc(alias = "UprStreamFilter")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StreamFilter<'a> {
     /// Version of the list of scopes and collections that the consumer knows.
     pub manifest_uid: Option<u64>,

@@ -39,6 +39,7 @@ bit_flags! {
 /// Answered by [`ReplyBody::StreamAdded`](super::ReplyBody::StreamAdded).
 #[doc(alias = "UprAddStream")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AddStream {
     /// How the stream is to be.
     pub flags: StreamFlags,
@@ -87,6 +88,17 @@ pub struct StreamRequest<'a> {
     /// JSON, or nothing.
     pub value: &'a [u8],
 }
+
+format_fields!(StreamRequest {
+    flags,
+    reserved,
+    start_seqno,
+    end_seqno,
+    vbucket_uuid,
+    snapshot_start,
+    snapshot_end,
+    value: Length,
+});
 
 impl<'a> StreamRequest<'a> {
     /// The end of a stream that goes on with what happens next.

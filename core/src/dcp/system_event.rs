@@ -42,6 +42,14 @@ pub struct SystemEvent<'a> {
     pub value: &'a [u8],
 }
 
+format_fields!(SystemEvent {
+    seqno,
+    event,
+    version,
+    key: Text,
+    value: Length
+});
+
 /// The value of a [`SystemEvent`] (memcached binary protocol: system events).
 ///
 /// ```text
@@ -77,6 +85,42 @@ pub enum SystemEventDetails<'a> {
     FlatBuffers(&'a [u8]),
     /// An event or a version that has no layout here.
     Unknown(&'a [u8]),
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for SystemEventDetails<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            SystemEventDetails::Collection {
+                manifest_uid,
+                scope,
+                collection,
+                max_ttl,
+            } => defmt::write!(
+                f,
+                "Collection {{ manifest_uid: {=u64}, scope: {=u32}, collection: {=u32}, max_ttl: {} }}",
+                manifest_uid,
+                scope,
+                collection,
+                max_ttl
+            ),
+            SystemEventDetails::Scope {
+                manifest_uid,
+                scope,
+            } => defmt::write!(
+                f,
+                "Scope {{ manifest_uid: {=u64}, scope: {=u32} }}",
+                manifest_uid,
+                scope
+            ),
+            SystemEventDetails::FlatBuffers(value) => {
+                defmt::write!(f, "FlatBuffers({=usize} bytes)", value.len());
+            }
+            SystemEventDetails::Unknown(value) => {
+                defmt::write!(f, "Unknown({=usize} bytes)", value.len());
+            }
+        }
+    }
 }
 
 impl<'a> SystemEvent<'a> {

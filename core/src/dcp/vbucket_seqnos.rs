@@ -12,6 +12,7 @@ use crate::wire::{Allowed, Field, ParseError, ParseErrorKind};
 /// ```
 #[doc(alias = "UprVbucketSeqno")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct VbucketSeqno {
     /// The vbucket.
     pub vbucket: u16,
@@ -45,6 +46,13 @@ impl VbucketSeqno {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VbucketSeqnos<'a> {
     entries: &'a [[u8; VbucketSeqno::LEN]],
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for VbucketSeqnos<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::list(f, self.iter());
+    }
 }
 
 impl<'a> VbucketSeqnos<'a> {

@@ -23,6 +23,8 @@ pub struct Xattrs<'a> {
     pub pairs: &'a [u8],
 }
 
+format_fields!(Xattrs { pairs: Length });
+
 /// One extended attribute.
 #[doc(alias = "UprXattr")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,6 +34,11 @@ pub struct Xattr<'a> {
     /// JSON.
     pub value: &'a [u8],
 }
+
+format_fields!(Xattr {
+    key: Text,
+    value: Length
+});
 
 /// Bytes of a length in the section.
 const LEN_LEN: usize = 4;

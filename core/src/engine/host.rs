@@ -58,6 +58,7 @@ pub trait Host {
 
 /// Figures of the process, named as memcached's `stats` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HostFigures {
     /// The number of the process.
     pub pid: u64,
@@ -85,6 +86,7 @@ pub struct HostFigures {
 
 /// What the process was told at its start, named as memcached's `stats settings` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HostSettings<'a> {
     /// Most connections at a time.
     pub maxconns: u64,

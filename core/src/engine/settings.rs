@@ -2,6 +2,7 @@
 
 /// What an engine is told at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EngineSettings {
     /// The largest item in bytes, counted as memcached counts it ([`item_len`]); its option `-I`.
     ///

@@ -7,6 +7,7 @@ macro_rules! statistics {
         /// memcached's `cmd_get` and `cmd_touch` are the sums of hits and misses. What the store counts (items, bytes,
         /// evictions) is in [`StoreStatistics`](crate::store::StoreStatistics).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub struct Statistics {
             $( $(#[$doc])* pub $name: u64, )*
         }

@@ -188,6 +188,7 @@ where
 
 /// What a handler says of a request by its header alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Admission {
     /// Let it come.
     Accept,
@@ -197,6 +198,7 @@ pub enum Admission {
 
 /// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
     /// It is answered, or needs no answer.
     Done,
@@ -225,6 +227,7 @@ impl From<Result<(), NoRoom>> for Outcome {
 
 /// What a handler does with a long value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ValueStart {
     /// It takes the value in pieces.
     Stream,

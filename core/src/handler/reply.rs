@@ -11,6 +11,7 @@ pub const REPLY_ROOM_MIN: usize = 96;
 
 /// The output cannot take a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoRoom {
     /// Length of the response in bytes.
     pub needed: usize,

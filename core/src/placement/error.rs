@@ -4,6 +4,7 @@ use core::fmt;
 
 /// Why a ring of points cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PlacementError {
     /// There is no server.

@@ -11,6 +11,7 @@ use super::hash::{KeyHash, OneAtATime};
 ///
 /// Clients of one pool must write a server in the same way: `localhost` and `127.0.0.1` have different points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Server<'a> {
     /// Name or address as the clients are configured with it, IPv6 without brackets; or the path of a unix socket.
     pub host: &'a str,
@@ -34,6 +35,7 @@ impl<'a> Server<'a> {
 
 /// A place on the ring, and the server that holds the keys before it. 8 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Point {
     hash: u32,
     /// Points with the same hash stand in the order of their servers, as in libmemcached.

@@ -4,6 +4,7 @@ use core::fmt;
 
 /// Why nothing was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SetError {
     /// The client: the key exists although it must not, or its CAS is not the one given.
@@ -53,6 +54,7 @@ impl core::error::Error for SetError {}
 
 /// Why no room was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ReserveError {
     /// The client: the key is empty or longer than 250 bytes.
@@ -92,6 +94,7 @@ impl core::error::Error for ReserveError {}
 
 /// Why bytes of a streamed value were not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum WriteError {
     /// The caller: the reservation was given up by the store, or belongs to another one.
@@ -113,6 +116,7 @@ impl core::error::Error for WriteError {}
 
 /// Why nothing was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DeleteError {
     /// The client: the item's CAS is not the one given.
@@ -134,6 +138,7 @@ impl core::error::Error for DeleteError {}
 
 /// Why memory cannot become a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StoreConfigError {
     /// There is less memory than the smallest store takes.

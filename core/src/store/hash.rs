@@ -20,6 +20,13 @@ impl core::fmt::Debug for Seed {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Seed {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Seed(..)");
+    }
+}
+
 impl Seed {
     /// The 64-bit SipHash-1-3 of `bytes` under this seed.
     #[must_use]
@@ -112,6 +119,14 @@ impl State {
 pub struct Key<'a> {
     bytes: &'a [u8],
     hash: u64,
+}
+
+/// The bytes alone: a hash would tell of the seed.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Key<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::Text(self.bytes).format(f);
+    }
 }
 
 impl<'a> Key<'a> {

@@ -5,6 +5,7 @@ use super::bytes::copy_front;
 
 /// What a store keeps beside the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Attributes {
     /// The client's 32 bits, handed back unchanged. Zero takes no room.
     pub flags: u32,
@@ -14,6 +15,7 @@ pub struct Attributes {
 
 /// When a value may be stored (memcached binary protocol: set, add, replace, append, prepend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SetMode {
     /// Only if the key is missing; with a CAS that matches it replaces the item, as memcached does.
     Add,
@@ -36,6 +38,7 @@ impl SetMode {
 
 /// An item as found in the store, borrowed from its memory.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Item<'a> {
     /// The id of the store operation that wrote the item; unlike that of any other in this store.
     pub cas: u64,
@@ -52,6 +55,13 @@ pub struct Item<'a> {
 pub struct Value<'a> {
     first: &'a [u8],
     second: &'a [u8],
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Value<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=usize} bytes", self.len());
+    }
 }
 
 impl<'a> Value<'a> {
@@ -87,6 +97,14 @@ impl<'a> Value<'a> {
     }
 
     /// Copies a key, so that it is in one piece.
+    /// For a log.
+    #[cfg(feature = "defmt")]
+    pub(super) fn as_key(&self) -> impl defmt::Format {
+        let mut key = KeyBytes::new();
+        self.copy_key_to(&mut key);
+        LoggedKey(key)
+    }
+
     pub(super) fn copy_key_to(&self, out: &mut KeyBytes) {
         // No key is longer than the room.
         let _ = out.extend_from_slice(self.first);
@@ -96,6 +114,16 @@ impl<'a> Value<'a> {
 
 /// Room for a key; on a device an array would cost the time and the code that fill it with zeros.
 pub(super) type KeyBytes = heapless::Vec<u8, KEY_LEN_MAX>;
+
+#[cfg(feature = "defmt")]
+struct LoggedKey(KeyBytes);
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for LoggedKey {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::Text(&self.0).format(f);
+    }
+}
 
 impl PartialEq<[u8]> for Value<'_> {
     #[inline]

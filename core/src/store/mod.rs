@@ -95,6 +95,7 @@ const ALIGNED_LEN_MIN: usize = 64 * 1024;
 
 /// What a store is told at its start.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StoreOptions {
     /// The seed of the hash; the same for all shards of a cache.
     pub seed: Seed,

@@ -45,7 +45,23 @@ pub enum Change<'a> {
     Flushed,
 }
 
-/// Nobody listens.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Change<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Change::Stored { key, expiration } => defmt::write!(
+                f,
+                "Stored {{ key: {}, expiration: {=u32} }}",
+                key.as_key(),
+                expiration
+            ),
+            Change::Touched { key } => defmt::write!(f, "Touched {{ key: {} }}", key.as_key()),
+            Change::Removed { key } => defmt::write!(f, "Removed {{ key: {} }}", key.as_key()),
+            Change::Flushed => defmt::write!(f, "Flushed"),
+        }
+    }
+}
+
 impl Observer for () {
     #[inline]
     fn is_active(&self) -> bool {

@@ -3,6 +3,7 @@
 /// Counters of one store, named as memcached's `stats` names them; those of several shards are summed up with
 /// [`StoreStatistics::add`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct StoreStatistics {
     /// Items stored now; expired and flushed ones count until the store comes across them.

@@ -9,6 +9,7 @@ use super::record::Header;
 ///
 /// [`Store::walk`]: super::Store::walk
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Cursor {
     is_main: bool,
     /// The lap of the log in which the position is meant.

@@ -10,6 +10,7 @@ use super::frame::{OPCODES, wrong_opcode};
 ///
 /// Answers are cumulative: one stands for every message before it, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ack {
     /// The opcode of the message.
     pub opcode: Opcode,
@@ -21,6 +22,7 @@ pub struct Ack {
 
 /// What a producer does on an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AckVerdict {
     /// The message and all before it have arrived.
     Accepted,

@@ -34,6 +34,14 @@ pub struct Checkpoint<'a> {
     pub id: u64,
 }
 
+format_fields!(Checkpoint {
+    head,
+    item,
+    engine: Length,
+    marker: Length,
+    id
+});
+
 impl<'a> Checkpoint<'a> {
     pub(super) fn from_frame(frame: &Frame<'a>) -> Result<Self, ParseError> {
         judge(frame, &SHAPE)?;

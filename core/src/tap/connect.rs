@@ -78,6 +78,19 @@ pub struct Connect<'a> {
     pub remaining: &'a [u8],
 }
 
+format_fields!(Connect {
+    datatype,
+    vbucket,
+    opaque,
+    cas,
+    flags,
+    name: Text,
+    backfill,
+    vbuckets,
+    checkpoints,
+    remaining: Length,
+});
+
 impl<'a> Connect<'a> {
     /// Backfill: all that there is.
     pub const EVERYTHING: u64 = 0;

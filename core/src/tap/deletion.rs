@@ -32,6 +32,13 @@ pub struct Deletion<'a> {
     pub value: &'a [u8],
 }
 
+format_fields!(Deletion {
+    head,
+    engine: Length,
+    key: Text,
+    value: Length
+});
+
 impl<'a> Deletion<'a> {
     /// Couchbase's engine-private bytes: how often the document was changed.
     #[must_use]

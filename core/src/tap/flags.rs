@@ -114,6 +114,19 @@ impl fmt::Display for ConnectFlags {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for ConnectFlags {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let named = CONNECT_FLAGS
+            .iter()
+            .map(|(flag, name)| (self.0 & flag.0, *name));
+        let unnamed = CONNECT_FLAGS
+            .iter()
+            .fold(self.0, |bits, (flag, _)| bits & !flag.0);
+        crate::format::bits(f, named, unnamed);
+    }
+}
+
 /// What is said of a message, as bits of its extras.
 ///
 /// Unknown bits are kept.
@@ -159,6 +172,19 @@ impl fmt::Display for MessageFlags {
             f,
             bits.map(|bit| (MessageFlags(bit).name(), u32::from(bit))),
         )
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for MessageFlags {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let named = MESSAGE_FLAGS
+            .iter()
+            .map(|(flag, name)| (u32::from(self.0 & flag.0), *name));
+        let unnamed = MESSAGE_FLAGS
+            .iter()
+            .fold(self.0, |bits, (flag, _)| bits & !flag.0);
+        crate::format::bits(f, named, unnamed.into());
     }
 }
 

@@ -28,6 +28,11 @@ pub struct Flush<'a> {
     pub engine: &'a [u8],
 }
 
+format_fields!(Flush {
+    head,
+    engine: Length
+});
+
 impl<'a> Flush<'a> {
     pub(super) fn from_frame(frame: &Frame<'a>) -> Result<Self, ParseError> {
         judge(frame, &SHAPE)?;

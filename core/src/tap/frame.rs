@@ -19,6 +19,7 @@ pub(super) const OPCODES: &[u8] = &[0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47];
 
 /// The fields of header and extras that every message has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Head {
     /// What the value is.
     pub datatype: DataType,
@@ -54,6 +55,7 @@ impl Default for Head {
 
 /// The fields of an item that stand in the extras of a mutation and, always 0, of checkpoint messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ItemFields {
     /// The flags of the item, as they stand on the wire: swapped, unless
     /// [`MessageFlags::NETWORK_BYTE_ORDER`] is set, by producers on little-endian machines.
@@ -82,6 +84,15 @@ pub struct Frame<'a> {
     /// What follows the key.
     pub value: &'a [u8],
 }
+
+format_fields!(Frame {
+    opcode,
+    head,
+    item,
+    engine: Length,
+    key: Text,
+    value: Length
+});
 
 impl<'a> Frame<'a> {
     /// Whether a request of this opcode is one of these messages.

@@ -97,6 +97,13 @@ macro_rules! list {
                 f.debug_list().entries(self.iter()).finish()
             }
         }
+
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for $name<'_> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                crate::format::list(f, self.iter());
+            }
+        }
     };
 }
 

@@ -14,6 +14,7 @@ use super::{
 ///
 /// Parsing and emitting give the same bytes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Message<'a> {
     /// 0x41: an item was stored.
     Mutation(Mutation<'a>),

@@ -35,6 +35,14 @@ pub struct Mutation<'a> {
     pub value: &'a [u8],
 }
 
+format_fields!(Mutation {
+    head,
+    item,
+    engine: Length,
+    key: Text,
+    value: Length
+});
+
 impl<'a> Mutation<'a> {
     /// Couchbase's engine-private bytes: how often the document was changed, and its "not recently used" value.
     #[must_use]

@@ -70,6 +70,13 @@ impl fmt::Display for Subtype {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Subtype {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::name_or_number(f, self.name(), self.0);
+    }
+}
+
 /// Where the stream of a vbucket stands (0x44; memcached binary protocol: TAP message layouts).
 ///
 /// ```text
@@ -86,6 +93,12 @@ pub struct Opaque<'a> {
     /// The engine-private bytes behind the subtype; Couchbase sends none.
     pub engine: &'a [u8],
 }
+
+format_fields!(Opaque {
+    head,
+    subtype,
+    engine: Length
+});
 
 impl<'a> Opaque<'a> {
     pub(super) fn from_frame(frame: &Frame<'a>) -> Result<Self, ParseError> {

@@ -52,6 +52,13 @@ impl fmt::Display for VbucketState {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for VbucketState {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::name_or_number(f, self.name(), self.0);
+    }
+}
+
 /// A vbucket gets another state (0x45; memcached binary protocol: TAP message layouts).
 ///
 /// ```text
@@ -68,6 +75,12 @@ pub struct VbucketSet<'a> {
     /// The engine-private bytes behind the state; Couchbase sends none.
     pub engine: &'a [u8],
 }
+
+format_fields!(VbucketSet {
+    head,
+    state,
+    engine: Length
+});
 
 impl<'a> VbucketSet<'a> {
     pub(super) fn from_frame(frame: &Frame<'a>) -> Result<Self, ParseError> {

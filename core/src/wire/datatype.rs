@@ -65,3 +65,18 @@ impl fmt::Display for DataType {
         Ok(())
     }
 }
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for DataType {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        if *self == DataType::RAW {
+            return defmt::write!(f, "raw");
+        }
+        crate::format::bits(
+            f,
+            [(1, "json"), (2, "snappy"), (4, "xattr")]
+                .map(|(bit, name)| (u32::from(self.0) & bit, name)),
+            self.unnamed_bits().into(),
+        );
+    }
+}

@@ -4,6 +4,7 @@ use core::fmt;
 
 /// The place in a packet that an error speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Field {
     /// Byte 0 of the header.
@@ -41,6 +42,7 @@ impl fmt::Display for Field {
 
 /// What rule the bytes break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ParseErrorKind {
     /// The first byte starts no packet.
@@ -125,10 +127,35 @@ impl fmt::Display for Allowed {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Allowed {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let mut separator = "";
+        match *self {
+            Allowed::AtMost(most) => defmt::write!(f, "at most {=u32}", most),
+            Allowed::AtLeast(least) => defmt::write!(f, "at least {=u32}", least),
+            Allowed::MultipleOf(unit) => defmt::write!(f, "a multiple of {=u32}", unit),
+            Allowed::OneOf(numbers) => {
+                for number in numbers {
+                    defmt::write!(f, "{=str:a}{=u8:#04x}", separator, *number);
+                    separator = " or ";
+                }
+            }
+            Allowed::Bits(bits) => {
+                for number in (0..u64::BITS).filter(|number| bits >> number & 1 == 1) {
+                    defmt::write!(f, "{=str:a}{=u32}", separator, number);
+                    separator = " or ";
+                }
+            }
+        }
+    }
+}
+
 /// Why bytes are no well-formed packet: which rule, in which field, where, what was found and what is allowed.
 ///
 /// Too few bytes are no error; they are [`Parsed::NeedMore`](super::Parsed::NeedMore).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ParseError {
     /// The rule that is broken.
@@ -204,6 +231,7 @@ impl core::error::Error for ParseError {}
 
 /// Why a packet cannot be written. Nothing has been written then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EmitError {
     /// The output has too little room.

@@ -29,6 +29,7 @@ macro_rules! extras {
         $(
             $(#[$meta])*
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+            #[cfg_attr(feature = "defmt", derive(defmt::Format))]
             pub struct $name { $( $(#[$field_meta])* pub $field: $type, )+ }
 
             impl $name {
@@ -124,6 +125,7 @@ impl CounterExtras {
 
 /// Request extras of FLUSH and FLUSHQ, which may be left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FlushExtras {
     /// When to flush, in seconds as in [`StoreExtras`]; `None` and 0 for now.
     pub expiration: Option<u32>,

@@ -21,6 +21,8 @@ pub struct FrameInfo<'a> {
     pub data: &'a [u8],
 }
 
+format_fields!(FrameInfo { id, data: Length });
+
 impl<'a> FrameInfo<'a> {
     /// Largest id and largest length of the data in bytes: 15 and what one more byte can add.
     pub const MAX: u16 = 15 + 255;

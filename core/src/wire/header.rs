@@ -12,6 +12,7 @@ pub const KEY_LEN_MAX: usize = 250;
 
 /// What a parser says of bytes that break no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Parsed<T> {
     /// All of it is there.
     Complete {
@@ -53,6 +54,7 @@ impl<T> Parsed<T> {
 ///
 /// A header by itself may claim lengths that do not add up; [`Header::value_len`] tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
     /// Direction of the packet and form of the header.
     pub magic: Magic,

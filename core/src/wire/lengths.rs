@@ -9,6 +9,7 @@ use super::shape::Shape;
 ///
 /// The default is memcached's: keys of 250 bytes, bodies of 2^30 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
     /// Longest key in bytes.
     pub key_len_max: u16,

@@ -94,3 +94,10 @@ impl fmt::Display for Magic {
         write!(f, "0x{:02x}", self.0)
     }
 }
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Magic {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=u8:#04x}", self.0);
+    }
+}

@@ -60,6 +60,30 @@ macro_rules! opcodes {
                 }
             }
         )*
+
+        /// As [`fmt::Display`]. The names stay on the host: the device sends their place in a table.
+        #[cfg(feature = "defmt")]
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        impl defmt::Format for Opcode {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                $(
+                    {
+                        #[derive(defmt::Format)]
+                        enum Name {
+                            $( $name ),*
+                        }
+                        let name = match *self {
+                            $( Opcode::$name => Some(Name::$name), )*
+                            _ => None,
+                        };
+                        if let Some(name) = name {
+                            return defmt::write!(f, "{}", name);
+                        }
+                    }
+                )*
+                defmt::write!(f, "{=u8:#04x}", self.0);
+            }
+        }
     };
 }
 
@@ -372,6 +396,13 @@ pub struct OpcodeName {
 impl fmt::Display for OpcodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         name_or_number(f, self.name, self.number.into())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for OpcodeName {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::name_or_number(f, self.name, self.number.into());
     }
 }
 

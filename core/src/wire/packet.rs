@@ -34,6 +34,19 @@ pub struct Packet<'a> {
     pub value: &'a [u8],
 }
 
+format_fields!(Packet {
+    magic,
+    opcode,
+    datatype,
+    vbucket_or_status,
+    opaque,
+    cas,
+    framing_extras: Length,
+    extras: Length,
+    key: Text,
+    value: Length,
+});
+
 /// A GET request of nothing: a start to fill in.
 impl Default for Packet<'_> {
     fn default() -> Self {

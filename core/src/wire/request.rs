@@ -74,3 +74,29 @@ impl fmt::Display for Request<'_> {
         )
     }
 }
+
+/// As [`fmt::Display`], with the key in bounded length.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Request<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let (len, key) = (self.value.len(), crate::format::Text(self.key));
+        if self.magic.is_server_initiated() {
+            let opcode = super::ServerOpcode(self.opcode.0);
+            defmt::write!(
+                f,
+                "{{MCRequest opcode={}, bodylen={=usize}, key={}}}",
+                opcode,
+                len,
+                key
+            );
+        } else {
+            defmt::write!(
+                f,
+                "{{MCRequest opcode={}, bodylen={=usize}, key={}}}",
+                self.opcode,
+                len,
+                key
+            );
+        }
+    }
+}

@@ -85,6 +85,20 @@ impl fmt::Display for Response<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Response<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "{{MCResponse status={} keylen={=usize}, extralen={=usize}, bodylen={=usize}}}",
+            self.status,
+            self.key.len(),
+            self.extras.len(),
+            self.value.len()
+        );
+    }
+}
+
 /// A response taken as an error; [`Status::is_fatal`] tells whether the connection is still of use.
 ///
 /// Prints as gomemcached does: `MCResponse status=KEY_ENOENT, opcode=GET, opaque=3, msg: Not found`.
@@ -107,6 +121,28 @@ impl fmt::Display for ResponseError<'_> {
             "MCResponse status={status}, opcode={opcode}, opaque={opaque}, msg: {}",
             Escaped(value)
         )
+    }
+}
+
+/// As [`fmt::Display`], with the text in bounded length.
+#[cfg(feature = "defmt")]
+impl defmt::Format for ResponseError<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Response {
+            status,
+            opcode,
+            opaque,
+            value,
+            ..
+        } = self.0;
+        defmt::write!(
+            f,
+            "MCResponse status={}, opcode={}, opaque={=u32}, msg: {}",
+            status,
+            opcode,
+            opaque,
+            Escaped(value)
+        );
     }
 }
 

@@ -48,3 +48,10 @@ impl fmt::Display for ServerOpcode {
         name_or_number(f, self.name(), self.0.into())
     }
 }
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for ServerOpcode {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::name_or_number(f, self.name(), self.0.into());
+    }
+}

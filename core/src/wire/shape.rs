@@ -4,6 +4,7 @@ use super::{Dialect, Opcode, ServerOpcode};
 
 /// Whether a part of a packet has to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Presence {
     /// It must not be there.
     Forbidden,
@@ -35,6 +36,20 @@ pub struct Shape {
     pub key: Presence,
     /// Whether it takes a value.
     pub value: Presence,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Shape {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let extras = super::Allowed::Bits(self.extras_len_bits());
+        defmt::write!(
+            f,
+            "Shape {{ extras: {}, key: {}, value: {} }}",
+            extras,
+            self.key,
+            self.value
+        );
+    }
 }
 
 impl Shape {

@@ -51,6 +51,23 @@ macro_rules! statuses {
                 }
             }
         }
+
+        /// As [`fmt::Display`]. The names stay on the host: the device sends their place in a table.
+        #[cfg(feature = "defmt")]
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        impl defmt::Format for Status {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                #[derive(defmt::Format)]
+                enum Name {
+                    $( $name ),*
+                }
+                let name = match *self {
+                    $( Status::$name => Name::$name, )*
+                    _ => return defmt::write!(f, "{=u16:#04x}", self.0),
+                };
+                defmt::write!(f, "{}", name);
+            }
+        }
     };
 }
 

@@ -19,6 +19,13 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Escaped<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        crate::format::Text(self.0).format(f);
+    }
+}
+
 /// Prints what has a name by it, and the rest as gomemcached does.
 pub(super) fn name_or_number(
     f: &mut fmt::Formatter<'_>,

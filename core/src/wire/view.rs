@@ -33,6 +33,13 @@ pub struct PacketView<'a> {
     pub(super) body: &'a [u8],
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for PacketView<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        self.to_packet().format(f);
+    }
+}
+
 impl<'a> PacketView<'a> {
     /// Finds a packet at the front of `input`.
     ///

@@ -13,20 +13,26 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// The modules at the top of core, and those that each may use.
-const CORE: [(&str, &[&str]); 10] = [
-    ("wire", &[]),
-    ("placement", &[]),
-    ("store", &[]),
-    ("counters", &["wire"]),
-    ("text", &["wire"]),
-    ("tap", &["wire"]),
-    ("dcp", &["wire"]),
-    ("handler", &["wire", "text", "counters"]),
+const CORE: [(&str, &[&str]); 11] = [
+    ("format", &[]),
+    ("wire", &["format"]),
+    ("placement", &["format"]),
+    ("store", &["format"]),
+    ("counters", &["format", "wire"]),
+    ("text", &["format", "wire"]),
+    ("tap", &["format", "wire"]),
+    ("dcp", &["format", "wire"]),
+    ("handler", &["format", "wire", "text", "counters"]),
     (
         "connection",
-        &["wire", "text", "handler", "counters", "tap", "dcp"],
+        &[
+            "format", "wire", "text", "handler", "counters", "tap", "dcp",
+        ],
     ),
-    ("engine", &["wire", "text", "handler", "store", "counters"]),
+    (
+        "engine",
+        &["format", "wire", "text", "handler", "store", "counters"],
+    ),
 ];
 
 /// A use of one thing by another that is not allowed.

@@ -12,6 +12,7 @@ use crate::wire::{
 
 /// What [`ClientConnection::stage`] has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Staged {
     /// The number that the request was given, which its reply carries.
     pub opaque: u32,

@@ -6,6 +6,7 @@ use crate::wire::{EmitError, Field, Opcode, ParseError, Status};
 
 /// A request that waits for its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Expected {
     /// Its command.
     pub opcode: Opcode,
@@ -21,6 +22,7 @@ impl fmt::Display for Expected {
 
 /// What a packet's header said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Found {
     /// Its command.
     pub opcode: Opcode,
@@ -43,6 +45,7 @@ impl fmt::Display for Found {
 
 /// What is wrong with what the server sent, or did not send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ReplyErrorKind {
     /// The bytes are no response: another first byte, lengths that do not add up or exceed the limits.
@@ -90,6 +93,7 @@ pub enum ReplyErrorKind {
 ///
 /// Says what was expected and what was found, as far as there was either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ReplyError {
     /// What is wrong.
@@ -140,6 +144,7 @@ impl core::error::Error for ReplyError {}
 
 /// Why a request was not written. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StageError {
     /// The table of requests in flight is full: take replies first.

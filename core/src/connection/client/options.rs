@@ -4,6 +4,7 @@ use crate::wire::{Dialect, Limits};
 
 /// How a [`ClientConnection`](super::ClientConnection) judges what it sends and receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ClientOptions {
     /// Longest key and body of a response. One that announces more is refused by its header.

@@ -16,8 +16,22 @@ pub enum Received<'i> {
     Value(&'i [u8]),
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Received<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Received::NeedMore { missing } => {
+                defmt::write!(f, "NeedMore {{ missing: {=u64} }}", missing);
+            }
+            Received::Reply(reply) => defmt::write!(f, "Reply({})", reply),
+            Received::Value(piece) => defmt::write!(f, "Value({=usize} bytes)", piece.len()),
+        }
+    }
+}
+
 /// A response, and what it says of the requests before its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reply<'i> {
     /// The response. Its opaque is that of the request, as [`ClientConnection::stage`](super::ClientConnection::stage)
     /// gave it out.

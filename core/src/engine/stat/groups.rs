@@ -9,6 +9,7 @@
 /// assert!(GROUPS.contains(StatGroups::RESET) && !GROUPS.contains(StatGroups::SETTINGS));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StatGroups(u8);
 
 impl StatGroups {

@@ -8,6 +8,7 @@ use crate::wire::{Dialect, EmitError, Magic, Opcode, ParseError, Status};
 /// Why a feed is over. Nothing is read or written any more; the streams keep their positions.
 #[doc(alias = "UprFeedError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DcpFailure {
     /// The peer closed between two packets.
@@ -133,6 +134,7 @@ impl core::error::Error for DcpFailure {}
 /// Why a command has not been written. Nothing has changed then.
 #[doc(alias = "UprCommandError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DcpCommandError {
     /// OPEN has not been answered yet, or of OPEN itself: it has been sent.

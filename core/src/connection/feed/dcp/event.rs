@@ -2,11 +2,14 @@
 
 use super::DcpFailure;
 use crate::dcp::{FailoverLog, Message, StreamOpaque, VbucketSeqnos};
+#[cfg(feature = "defmt")]
+use crate::wire::Escaped;
 use crate::wire::{Header, Opcode, Status};
 
 /// What one call of [`DcpConsumer::poll`](super::DcpConsumer::poll) has done.
 #[doc(alias = "UprProgress")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DcpProgress<'i> {
     /// Bytes at the front of the input that are done with. The rest belongs at the front of the next input.
     pub consumed: usize,
@@ -22,6 +25,7 @@ pub struct DcpProgress<'i> {
 /// What a consumer has for its caller, or needs.
 #[doc(alias = "UprNext")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DcpNext<'i> {
     /// Something happened; take it and call again with the rest of the input.
     Event(DcpEvent<'i>),
@@ -131,9 +135,90 @@ pub enum DcpEvent<'i> {
     },
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for DcpEvent<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        use DcpEvent as E;
+        match self {
+            E::Opened => defmt::write!(f, "Opened"),
+            E::ControlAnswered { setting, status } => {
+                defmt::write!(
+                    f,
+                    "ControlAnswered {{ setting: {}, status: {} }}",
+                    setting,
+                    status
+                );
+            }
+            E::FailoverLog {
+                vbucket,
+                status,
+                log,
+            } => defmt::write!(
+                f,
+                "FailoverLog {{ vbucket: {=u16}, status: {}, log: {} }}",
+                vbucket,
+                status,
+                log
+            ),
+            E::VbucketSeqnos { status, seqnos } => {
+                defmt::write!(
+                    f,
+                    "VbucketSeqnos {{ status: {}, seqnos: {} }}",
+                    status,
+                    seqnos
+                );
+            }
+            E::StreamOpened { stream, log } => {
+                defmt::write!(f, "StreamOpened {{ stream: {}, log: {} }}", stream, log);
+            }
+            E::Rollback { stream, seqno } => {
+                defmt::write!(f, "Rollback {{ stream: {}, seqno: {=u64} }}", stream, seqno);
+            }
+            E::StreamRefused {
+                stream,
+                status,
+                text,
+            } => defmt::write!(
+                f,
+                "StreamRefused {{ stream: {}, status: {}, text: {} }}",
+                stream,
+                status,
+                Escaped(text)
+            ),
+            E::StreamClosed { stream, status } => {
+                defmt::write!(
+                    f,
+                    "StreamClosed {{ stream: {}, status: {} }}",
+                    stream,
+                    status
+                );
+            }
+            E::StreamAdded {
+                vbucket,
+                status,
+                opaque,
+            } => defmt::write!(
+                f,
+                "StreamAdded {{ vbucket: {=u16}, status: {}, opaque: {} }}",
+                vbucket,
+                status,
+                opaque
+            ),
+            E::Message(message) => defmt::write!(f, "Message({})", message),
+            E::Skipped { header, reason } => {
+                defmt::write!(f, "Skipped {{ header: {}, reason: {} }}", header, reason);
+            }
+            E::Refused { opcode, status } => {
+                defmt::write!(f, "Refused {{ opcode: {}, status: {} }}", opcode, status);
+            }
+        }
+    }
+}
+
 /// Which property a CONTROL was for.
 #[doc(alias = "UprSetting")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DcpSetting {
     /// The window: there is no flow control.
     Window,
@@ -151,6 +236,7 @@ pub enum DcpSetting {
 /// Why a request was passed over.
 #[doc(alias = "UprSkipReason")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DcpSkipReason {
     /// No stream with this opaque and vbucket is open.
     UnknownStream,

@@ -5,6 +5,7 @@ use crate::wire::Limits;
 /// When an event counts as taken, so that its bytes may be acknowledged.
 #[doc(alias = "UprTaking")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DcpTaking {
     /// When the next one is polled for: the caller is done with an event before it asks for more.
     #[default]
@@ -17,6 +18,7 @@ pub enum DcpTaking {
 /// How a consumer receives.
 #[doc(alias = "UprFeedOptions")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DcpOptions {
     /// The longest packet in bytes, header included, that the caller can present in one piece. Longer requests are
     /// skipped and told of, longer answers end the feed.

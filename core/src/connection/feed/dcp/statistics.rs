@@ -3,6 +3,7 @@
 /// Sums over the life of a consumer, copied at one moment.
 #[doc(alias = "UprStats")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct DcpStatistics {
     /// Bytes of all packets that have been taken off the input.

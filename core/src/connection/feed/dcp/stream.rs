@@ -5,6 +5,7 @@ use crate::dcp::{SnapshotMarker, StreamFlags, StreamOpaque, StreamRequest};
 /// How far a consumer has come in a vbucket: all that is needed to go on there, on this connection or another.
 #[doc(alias = "UprPosition")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DcpPosition {
     /// The history that the seqno belongs to; 0 when nothing is known.
     pub vbucket_uuid: u64,
@@ -47,6 +48,7 @@ impl DcpPosition {
 /// What a stream is at.
 #[doc(alias = "UprStreamState")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DcpStreamState {
     /// The slot has never been used.
     #[default]
@@ -66,6 +68,7 @@ pub enum DcpStreamState {
 /// The place of one stream.
 #[doc(alias = "UprStream")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DcpStream {
     pub(super) opaque: u32,
     pub(super) state: DcpStreamState,

@@ -10,6 +10,7 @@ use crate::wire::{
 
 /// Who answers the messages that ask for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TapAcks {
     /// The machine: asking for the next message says that the last one has been dealt with.
     #[default]
@@ -20,6 +21,7 @@ pub enum TapAcks {
 
 /// What a consumer has to know about its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TapOptions {
     /// The longest message in bytes, header included, that the caller's input can hold in one piece.
     pub input_capacity: u32,
@@ -59,6 +61,7 @@ impl Default for TapOptions {
 
 /// What one call of [`TapConsumer::handle_input`] has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TapProgress<'i> {
     /// Bytes at the front of the input that are done with, once the message in `next` is.
     pub consumed: usize,
@@ -70,6 +73,7 @@ pub struct TapProgress<'i> {
 
 /// What a consumer has for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TapNext<'i> {
     /// More input is needed: call again when something has arrived.

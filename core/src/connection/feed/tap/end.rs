@@ -6,6 +6,7 @@ use crate::wire::{Magic, Opcode, ParseError, Status};
 
 /// Why a consumer's stream is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TapEnd {
     /// The producer said that no more data will come.
@@ -75,6 +76,7 @@ impl core::error::Error for TapEnd {}
 
 /// Why a producer's stream is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TapProducerEnd {
     /// The end of the stream was sent and, if the consumer answers at all, answered.

@@ -35,6 +35,25 @@ pub struct TapChange<'a> {
     pub revision: u64,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for TapChange<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let (first, second) = self.value;
+        defmt::write!(
+            f,
+            "TapChange {{ vbucket: {=u16}, key: {}, cas: {=u64}, flags: {=u32}, expiration: {=u32}, value: {=usize} bytes, \
+             revision: {=u64} }}",
+            self.vbucket,
+            crate::format::Text(self.key),
+            self.cas,
+            self.flags,
+            self.expiration,
+            first.len().saturating_add(second.len()),
+            self.revision
+        );
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Messages go out.

@@ -7,6 +7,7 @@ use crate::wire::EmitError;
 
 /// Why nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SendError {
     /// Ten answers are outstanding: read first.
@@ -37,6 +38,7 @@ impl From<EmitError> for SendError {
 
 /// What one call of [`TapProducer::handle_input`](super::TapProducer::handle_input) has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TapProducerProgress {
     /// Bytes at the front of the input that are done with.
     pub consumed: usize,
@@ -46,6 +48,7 @@ pub struct TapProducerProgress {
 
 /// What a producer's caller is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TapProducerNext {
     /// Go on: send what there is, while [`TapProducer::may_send`](super::TapProducer::may_send), and read.
@@ -65,6 +68,7 @@ pub enum TapProducerNext {
 
 /// What [`TapProducer::handle_time`](super::TapProducer::handle_time) has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TapTimer {
     /// Bytes at the front of the output that are to be sent.
     pub written: usize,
