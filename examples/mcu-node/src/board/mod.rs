@@ -11,6 +11,11 @@
 //!   suffice (read a counter, set an alarm), or that of a HAL;
 //! - the table of vectors `__INTERRUPTS`, or that of a HAL, with the handlers of the timer and the network device.
 
+#[cfg(feature = "lm3s6965evb")]
+mod lm3s6965evb;
+#[cfg(feature = "lm3s6965evb")]
+pub(crate) use lm3s6965evb::ThisBoard;
+
 #[cfg(feature = "mps2-an385")]
 mod mps2_an385;
 #[cfg(feature = "mps2-an385")]
