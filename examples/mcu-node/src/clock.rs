@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use core::marker::PhantomData;
 use core::task::Waker;
 
-use critical_section::{CriticalSection, Mutex};
+use critical_section::Mutex;
 use embassy_time::Instant;
 use embassy_time_driver::Driver;
 use embassy_time_queue_utils::Queue;
@@ -37,6 +37,8 @@ struct State {
     /// The count at `now_us`.
     count: u32,
     queue: Queue,
+    /// When the alarm comes.
+    alarm_us: u64,
 }
 
 impl<T: Timer> Clock<T> {
@@ -45,6 +47,7 @@ impl<T: Timer> Clock<T> {
             now_us: 0,
             count: 0,
             queue: Queue::new(),
+            alarm_us: u64::MAX,
         };
         Self {
             state: Mutex::new(RefCell::new(state)),
@@ -56,22 +59,31 @@ impl<T: Timer> Clock<T> {
     ///
     /// The alarm also comes when nobody waits, twice while the counter runs through once, lest a round be missed.
     pub(crate) fn handle_alarm(&self) {
-        critical_section::with(|section| self.set_alarm(section));
-    }
-
-    fn set_alarm(&self, section: CriticalSection<'_>) {
-        let state = &mut *self.state.borrow_ref_mut(section);
-        let now_us = state.advance::<T>();
-        let wait_us = state.queue.next_expiration(now_us).saturating_sub(now_us);
-        let wait_us_max = T::COUNT_MAX / 2 / T::COUNTS_PER_US;
-        let wait_us = u32::try_from(wait_us)
-            .unwrap_or(u32::MAX)
-            .clamp(1, wait_us_max);
-        T::set_alarm(wait_us * T::COUNTS_PER_US);
+        critical_section::with(|section| {
+            let state = &mut *self.state.borrow_ref_mut(section);
+            state.alarm_us = u64::MAX;
+            state.set_alarm::<T>();
+        });
     }
 }
 
 impl State {
+    /// Sets the alarm, unless it is set for an earlier time already: when that comes, it is set anew. Deadlines that are
+    /// moved and given up all the time, as those of connections are, so seldom reach the device.
+    fn set_alarm<T: Timer>(&mut self) {
+        let now_us = self.advance::<T>();
+        let wait_us = self.queue.next_expiration(now_us).saturating_sub(now_us);
+        let wait_us_max = T::COUNT_MAX / 2 / T::COUNTS_PER_US;
+        let wait_us = u32::try_from(wait_us)
+            .unwrap_or(u32::MAX)
+            .clamp(1, wait_us_max);
+        let alarm_us = now_us + u64::from(wait_us);
+        if alarm_us < self.alarm_us {
+            self.alarm_us = alarm_us;
+            T::set_alarm(wait_us * T::COUNTS_PER_US);
+        }
+    }
+
     fn advance<T: Timer>(&mut self) -> u64 {
         let passed = T::count().wrapping_sub(self.count) & T::COUNT_MAX;
         let passed_us = passed / T::COUNTS_PER_US;
@@ -88,13 +100,9 @@ impl<T: Timer> Driver for Clock<T> {
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
         critical_section::with(|section| {
-            if self
-                .state
-                .borrow_ref_mut(section)
-                .queue
-                .schedule_wake(at, waker)
-            {
-                self.set_alarm(section);
+            let state = &mut *self.state.borrow_ref_mut(section);
+            if state.queue.schedule_wake(at, waker) {
+                state.set_alarm::<T>();
             }
         });
     }

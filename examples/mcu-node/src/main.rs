@@ -33,6 +33,8 @@ fn main() -> ! {
     executor::run(start)
 }
 
+/// Not a part of [`main`], which never returns: what this takes of the stack is free again once the tasks run.
+#[inline(never)]
 fn start(spawner: Spawner) {
     let (mut board, network) = ThisBoard::start(spawner);
     let seed = board.seed();

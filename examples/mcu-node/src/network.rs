@@ -3,10 +3,9 @@
 use core::pin::pin;
 
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
-use embassy_net::tcp::TcpSocket;
-use embassy_net::{Config, Runner, Stack, StackResources};
+use embassy_net::{Config, IpEndpoint, Runner, Stack, StackResources};
 use embassy_time::{Duration, Timer};
-use memlet::asynch;
+use memlet::embassy::{AcceptOptions, Buffers, Ended, Observer, accept};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::{Board, ThisBoard};
@@ -52,19 +51,31 @@ pub(crate) fn start(spawner: Spawner, network: Network, seed: u64, node: &'stati
         }; SOCKETS],
     );
 
+    static OPTIONS: StaticCell<AcceptOptions> = StaticCell::new();
+
     let resources = RESOURCES.init_with(StackResources::new);
     let (stack, runner) = embassy_net::new(network, config(), resources, seed);
     spawn(spawner, run(runner));
+    let options = OPTIONS.init(accept_options());
     for (socket, connection) in SOCKET_BUFFERS
         .take()
         .iter_mut()
         .zip(CONNECTION_BUFFERS.take())
     {
-        spawn(spawner, serve(stack, node, socket, connection));
+        spawn(spawner, serve(stack, node, options, socket, connection));
     }
     #[cfg(feature = "echo")]
     spawn(spawner, echo::run(stack));
     spawn(spawner, announce(stack));
+}
+
+fn accept_options() -> AcceptOptions {
+    let mut options = AcceptOptions::default();
+    options.idle_after = Some(Duration::from_secs(settings::IDLE_SECONDS));
+    options.unread_after = Some(Duration::from_secs(settings::UNREAD_SECONDS));
+    options.keep_alive = Some(Duration::from_secs(settings::KEEP_ALIVE_SECONDS));
+    options.vanished_after = Some(Duration::from_secs(settings::VANISHED_SECONDS));
+    options
 }
 
 /// Starts a task; each is started once for every place in its pool.
@@ -109,37 +120,33 @@ async fn announce(stack: Stack<'static>) {
 async fn serve(
     stack: Stack<'static>,
     node: &'static Node,
+    options: &'static AcceptOptions,
     socket: &'static mut SocketBuffers,
     connection: &'static mut ConnectionBuffers,
-) -> ! {
-    heartbeat::watch(pin!(accept(stack, node, socket, connection))).await
+) {
+    let buffers = Buffers {
+        receive: &mut socket.rx,
+        transmit: &mut socket.tx,
+        input: &mut connection.input,
+        output: &mut connection.output,
+    };
+    let accept = accept(stack, PORT, buffers, node, options, unix_time, &Connections);
+    heartbeat::watch(pin!(accept)).await;
+    // It ends only if the settings are of no use.
+    ThisBoard::print("port or buffers are of no use\n");
+    ThisBoard::fail()
 }
 
-async fn accept(
-    stack: Stack<'static>,
-    node: &'static Node,
-    socket: &'static mut SocketBuffers,
-    connection: &'static mut ConnectionBuffers,
-) -> ! {
-    let mut socket = TcpSocket::new(stack, &mut socket.rx, &mut socket.tx);
-    socket.set_timeout(Some(Duration::from_secs(settings::UNREAD_SECONDS)));
-    loop {
-        if socket.accept(PORT).await.is_ok() {
-            Device::note_opened();
-            let _ = asynch::serve(
-                &mut socket,
-                node,
-                &mut connection.input,
-                &mut connection.output,
-                unix_time,
-            )
-            .await;
-            Device::note_closed();
-        }
-        socket.close();
-        let _ = socket.flush().await;
-        socket.abort();
-        let _ = socket.flush().await;
+/// Counts them for `stat`.
+struct Connections;
+
+impl Observer for Connections {
+    fn opened(&self, _: Option<IpEndpoint>) {
+        Device::note_opened();
+    }
+
+    fn closed(&self, _: Ended) {
+        Device::note_closed();
     }
 }
 
@@ -147,6 +154,7 @@ async fn accept(
 #[cfg(feature = "echo")]
 mod echo {
     use super::*;
+    use embassy_net::tcp::TcpSocket;
     use embedded_io_async::Write;
 
     const PORT: u16 = 7;

@@ -26,9 +26,9 @@ pub(crate) const SOCKET_RX_LEN: usize = 1536;
 pub(crate) const SOCKET_TX_LEN: usize = if IS_SMALL { 1536 } else { 4096 };
 
 /// Bytes of a connection's buffer for requests: header, extras and the longest key. Values may be longer.
-pub(crate) const INPUT_LEN: usize = 320;
+pub(crate) const INPUT_LEN: usize = 304;
 /// Bytes of a connection's buffer for answers; no longer value can be fetched, less 28 bytes and the key.
-pub(crate) const OUTPUT_LEN: usize = 1024;
+pub(crate) const OUTPUT_LEN: usize = 768;
 
 /// Bytes that a serial port takes while the node is busy, such as with sending answers. Without flow control a host must
 /// not have more than this and [`INPUT_LEN`] on the way at a time, but for the value of one request.
@@ -48,8 +48,11 @@ pub(crate) const SERIAL_QUIET_MS: u32 = 100;
 
 /// Seconds after which a client that says nothing is disconnected.
 pub(crate) const IDLE_SECONDS: u64 = from_environment(option_env!("MEMLET_NODE_IDLE"), 300) as u64;
-/// Seconds after which a client that takes no answers, or no longer confirms what it gets, is disconnected.
-pub(crate) const UNREAD_SECONDS: u64 = 20;
+/// Seconds after which a client that does not take all of its answers is disconnected.
+pub(crate) const UNREAD_SECONDS: u64 = 10;
+/// Seconds of silence after which a client is asked whether it is still there, and after which it is taken for gone.
+pub(crate) const KEEP_ALIVE_SECONDS: u64 = 10;
+pub(crate) const VANISHED_SECONDS: u64 = 30;
 
 /// Where the node listens.
 pub(crate) const PORT: u16 = 11211;
