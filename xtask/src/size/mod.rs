@@ -20,8 +20,20 @@ use footprint::Footprint;
 
 /// The target whose figures are printed.
 const TARGET: &str = "thumbv7em-none-eabihf";
-/// Further targets, without 64-bit atomics, for which core must build.
-const BUILD_TARGETS: [&str; 2] = ["thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"];
+/// Targets without 64-bit atomics (the first without any that compare and swap) for which core and the adapters of
+/// devices must build.
+const BUILD_TARGETS: [&str; 4] = [
+    "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
+    TARGET,
+    "riscv32imac-unknown-none-elf",
+];
+/// The packages that must build for them, and their features.
+const BUILDS: [(&str, &str); 3] = [
+    ("memlet-core", ""),
+    ("memlet", "blocking"),
+    ("memlet", "blocking,asynch,embassy"),
+];
 /// The most bytes of flash that a variant may take.
 const FLASH_MAX: u64 = 24 * 1024;
 /// The feature of the probe for each variant, the smallest first.
@@ -55,7 +67,7 @@ pub(crate) struct Options {
     /// Prints the source functions of each variant with the most code, inlined copies included, this many
     #[arg(long, default_value_t = 0)]
     sources: usize,
-    /// Leaves out the builds of core for the other targets
+    /// Leaves out the builds of core and the adapters for other targets
     #[arg(long)]
     only_size: bool,
     /// Compiles arithmetic with overflow checks, to see where debug builds could panic; no limit applies
@@ -64,14 +76,15 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut targets = vec![TARGET];
-    if !options.only_size {
-        targets.extend(BUILD_TARGETS);
-    }
-    let toolchain = cross::toolchain(&targets)?;
+    let targets = if options.only_size {
+        &[TARGET][..]
+    } else {
+        &BUILD_TARGETS
+    };
+    let toolchain = cross::toolchain(targets)?;
     if !options.only_size {
         for target in BUILD_TARGETS {
-            build_core(&toolchain, target)?;
+            build(&toolchain, target)?;
         }
     }
     let mut rows = Vec::new();
@@ -89,19 +102,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     judge(&rows, options)
 }
 
-fn build_core(toolchain: &Toolchain, target: &str) -> Result<()> {
-    let mut build = toolchain.cargo(&[
-        "build",
-        "--quiet",
-        "--release",
-        "-p",
-        "memlet-core",
-        "--target",
-        target,
-    ]);
-    build.env("CARGO_TARGET_DIR", shell::target_dir().join("cross"));
-    shell::run(&mut build).with_context(|| format!("core does not build for {target}"))?;
-    println!("core builds for {target}");
+fn build(toolchain: &Toolchain, target: &str) -> Result<()> {
+    for (package, features) in BUILDS {
+        let mut build = toolchain.cargo(&["build", "--quiet", "--release", "-p", package]);
+        build.args(["--no-default-features", "--features", features]);
+        build.args(["--target", target]);
+        build.env("CARGO_TARGET_DIR", shell::target_dir().join("cross"));
+        shell::run(&mut build)
+            .with_context(|| format!("{package} [{features}] does not build for {target}"))?;
+        println!("{package} [{features}] builds for {target}");
+    }
     Ok(())
 }
 
