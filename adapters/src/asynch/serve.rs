@@ -292,16 +292,17 @@ fn note_waiting<F: Future>(
 }
 
 /// Comes back after the executor's other tasks have had their turn.
-async fn yield_now() {
+///
+/// No `async fn`: its future would hold a panic for being polled once more after its end.
+fn yield_now() -> impl Future<Output = ()> {
     let mut is_over = false;
-    poll_fn(|context| {
+    poll_fn(move |context| {
         if mem::replace(&mut is_over, true) {
             return Poll::Ready(());
         }
         context.waker().wake_by_ref();
         Poll::Pending
     })
-    .await;
 }
 
 /// Lets an interruption pass, after which the same is tried again.

@@ -1,9 +1,15 @@
-//! The whole: one connection of a cache node, with the engine over a store.
+//! The whole: one connection of a cache node, served over an async stream, with the engine over a store.
 
+use core::cell::RefCell;
+use core::convert::Infallible;
+use core::future::{Future, pending};
+use core::pin::pin;
 #[cfg(not(feature = "every-group"))]
 use core::sync::atomic::{AtomicU32, Ordering};
+use core::task::{Context, Waker};
 
-use memlet_core::connection::{ConnectionOptions, Next, ServerConnection};
+use embedded_io_async::{ErrorType, Read, Write};
+use memlet::asynch;
 use memlet_core::engine::{self, EngineSettings};
 use memlet_core::store::{Store, StoreOptions};
 
@@ -69,53 +75,103 @@ static CONNECTIONS: AtomicU32 = AtomicU32::new(0);
 #[cfg(not(feature = "every-group"))]
 static STACK_HIGH_WATER: AtomicU32 = AtomicU32::new(0);
 
-struct Node {
-    engine: Engine,
-    connection: ServerConnection<Engine>,
+static ENGINE: Cell<Late<RefCell<Engine>>> = Cell::new(Late::new());
+/// The buffers of the connection.
+static INPUT: Cell<[u8; BUFFER_LEN]> = Cell::new([0; BUFFER_LEN]);
+static OUTPUT: Cell<[u8; BUFFER_LEN]> = Cell::new([0; BUFFER_LEN]);
+const BUFFER_LEN: usize = 512;
+
+fn engine(memory: &'static mut [u8], now: u32) -> Option<RefCell<Engine>> {
+    let store = Store::new(memory, StoreOptions::default()).ok()?;
+    Some(RefCell::new(Engine::with(
+        store,
+        EngineSettings::default(),
+        Host::since(now),
+        CREDENTIALS,
+    )))
 }
 
-static NODE: Cell<Late<Node>> = Cell::new(Late::new());
+/// A stream that has the input to read and the output to write to, then makes wait.
+struct Slices<'a> {
+    input: &'a [u8],
+    output: &'a mut [u8],
+    served: &'a core::cell::Cell<Served>,
+}
 
-impl Node {
-    fn new(memory: &'static mut [u8], now: u32) -> Option<Self> {
-        let store = Store::new(memory, StoreOptions::default()).ok()?;
-        Some(Self {
-            engine: Engine::with(
-                store,
-                EngineSettings::default(),
-                Host::since(now),
-                CREDENTIALS,
-            ),
-            connection: ServerConnection::new(&ConnectionOptions::for_buffers(1024, 1024)),
-        })
+/// Copies as much as fits; returns how much that was.
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let mut len = 0;
+    for (place, byte) in to.iter_mut().zip(from) {
+        *place = *byte;
+        len += 1;
+    }
+    len
+}
+
+impl ErrorType for Slices<'_> {
+    type Error = Infallible;
+}
+
+impl Read for Slices<'_> {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        let mut served = self.served.get();
+        let rest = self.input.get(served.consumed..).unwrap_or_default();
+        if rest.is_empty() {
+            pending::<()>().await;
+        }
+        let len = copy(rest, buffer);
+        served.consumed += len;
+        self.served.set(served);
+        Ok(len)
+    }
+}
+
+impl Write for Slices<'_> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        let mut served = self.served.get();
+        let rest = self.output.get_mut(served.written..).unwrap_or_default();
+        let len = copy(bytes, rest);
+        served.written += len;
+        self.served.set(served);
+        Ok(len)
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
     }
 }
 
 pub(crate) fn serve(input: &[u8], output: &mut [u8], now: u32) -> Served {
-    // SAFETY: calls do not overlap, and nothing else borrows these two. The memory is borrowed for good, but only by the
-    // call that makes the node, as the node stays.
-    let (node, memory) = unsafe { (NODE.borrow(), || &mut MEMLET_STORE_MEMORY.borrow()[..]) };
-    let Some(node) = node.get_or_make(|| Node::new(memory(), now)) else {
-        return Served {
-            consumed: 0,
-            written: 0,
-        };
+    let served = core::cell::Cell::new(Served {
+        consumed: 0,
+        written: 0,
+    });
+    // SAFETY: calls do not overlap, and nothing else borrows these. The memory is borrowed for good, but only by the call
+    // that makes the engine, as the engine stays.
+    let (late, memory, input_buffer, output_buffer) = unsafe {
+        (
+            ENGINE.borrow(),
+            || &mut MEMLET_STORE_MEMORY.borrow()[..],
+            INPUT.borrow(),
+            OUTPUT.borrow(),
+        )
     };
-    if input.is_empty() {
-        node.connection.handle_end_of_input(&mut node.engine, 0);
-        return Served {
-            consumed: 0,
-            written: 0,
-        };
-    }
-    let progress = node
-        .connection
-        .handle_input(&mut node.engine, input, output, now);
-    if let Next::Close(_) = progress.next {
-        node.connection.abandon(&mut node.engine);
-    }
-    Served {
-        consumed: progress.consumed,
-        written: progress.written,
-    }
+    let Some(engine) = late.get_or_make(|| engine(memory(), now)) else {
+        return served.get();
+    };
+    let stream = Slices {
+        input,
+        output,
+        served: &served,
+    };
+    let connection = pin!(asynch::serve(
+        stream,
+        engine,
+        input_buffer,
+        output_buffer,
+        || now
+    ));
+    // As long as there is input it does not have to wait.
+    let _ = connection.poll(&mut Context::from_waker(Waker::noop()));
+    served.get()
 }

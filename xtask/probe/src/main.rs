@@ -29,6 +29,7 @@ use store::serve;
 use wire::serve;
 
 /// What came of one call, as `extern "C"` can return it.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Served {
     /// Bytes at the front of the input that are done with.
