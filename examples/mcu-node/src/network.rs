@@ -66,7 +66,7 @@ pub(crate) fn start(spawner: Spawner, network: Network, seed: u64, node: &'stati
     }
     #[cfg(feature = "echo")]
     spawn(spawner, echo::run(stack));
-    spawn(spawner, announce(stack));
+    spawn(spawner, watch_link(stack));
 }
 
 fn accept_options() -> AcceptOptions {
@@ -105,15 +105,20 @@ async fn run(mut runner: Runner<'static, Network>) -> ! {
     heartbeat::watch(pin!(runner.run())).await
 }
 
-/// Says once that the node can be reached.
+/// Says when the node can be reached for the first time, and counts for `stat` how often the cable was out.
 #[embassy_executor::task]
-async fn announce(stack: Stack<'static>) {
+async fn watch_link(stack: Stack<'static>) {
     stack.wait_link_up().await;
     stack.wait_config_up().await;
     // Every task has had its turn by then, so all sockets listen.
     Timer::after(Duration::from_millis(1)).await;
     ThisBoard::print(ThisBoard::NAME);
     ThisBoard::print(": ready\n");
+    loop {
+        stack.wait_link_down().await;
+        Device::note_link_lost();
+        stack.wait_link_up().await;
+    }
 }
 
 #[embassy_executor::task(pool_size = SOCKETS)]

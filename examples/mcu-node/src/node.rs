@@ -49,28 +49,44 @@ pub(crate) struct Device {
     pub(crate) serial: &'static Cell<memlet::asynch::SerialCounts>,
 }
 
-/// Connections open now, and since the start.
-static OPEN: AtomicU32 = AtomicU32::new(0);
-static ACCEPTED: AtomicU32 = AtomicU32::new(0);
+/// Connections open now, connections since the start, and how often the cable was out.
+static OPEN: Count = Count::new();
+static ACCEPTED: Count = Count::new();
+static LINK_LOSSES: Count = Count::new();
+
+/// A number that tasks change; interrupts do not.
+struct Count(AtomicU32);
+
+impl Count {
+    const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).into()
+    }
+
+    // Read and written apart, as the smallest cores do not have both in one.
+    #[cfg(not(feature = "serial-only"))]
+    fn change(&self, by: i32) {
+        let value = self.0.load(Ordering::Relaxed).wrapping_add_signed(by);
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
 
 #[cfg(not(feature = "serial-only"))]
 impl Device {
     pub(crate) fn note_opened() {
-        OPEN.store(
-            OPEN.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Relaxed,
-        );
-        ACCEPTED.store(
-            ACCEPTED.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Relaxed,
-        );
+        OPEN.change(1);
+        ACCEPTED.change(1);
     }
 
     pub(crate) fn note_closed() {
-        OPEN.store(
-            OPEN.load(Ordering::Relaxed).wrapping_sub(1),
-            Ordering::Relaxed,
-        );
+        OPEN.change(-1);
+    }
+
+    pub(crate) fn note_link_lost() {
+        LINK_LOSSES.change(1);
     }
 }
 
@@ -84,8 +100,8 @@ impl Host for Device {
 
     fn figures(&self) -> HostFigures {
         HostFigures {
-            curr_connections: OPEN.load(Ordering::Relaxed).into(),
-            total_connections: ACCEPTED.load(Ordering::Relaxed).into(),
+            curr_connections: OPEN.get(),
+            total_connections: ACCEPTED.get(),
             accepting_conns: true,
             ..HostFigures::default()
         }
@@ -104,6 +120,7 @@ impl Host for Device {
             figures.number("serial_faults", serial.faults.into());
             figures.number("serial_discarded_bytes", serial.discarded_bytes.into());
         }
+        figures.number("link_losses", LINK_LOSSES.get());
         figures.number("stack_size", stack::len() as u64);
         figures.number("stack_high_water", stack::high_water() as u64);
     }

@@ -4,8 +4,8 @@
 //! MEMORY
 //! {
 //!   FLASH : ORIGIN = 0x00000000, LENGTH = 256K
-//!   STACK : ORIGIN = 0x20000000, LENGTH = 8K
-//!   RAM   : ORIGIN = 0x20002000, LENGTH = 56K
+//!   STACK : ORIGIN = 0x20000000, LENGTH = 6K
+//!   RAM   : ORIGIN = 0x20001800, LENGTH = 58K
 //! }
 //! _stack_start = ORIGIN(STACK) + LENGTH(STACK);
 //! _stack_end = ORIGIN(STACK);
