@@ -30,10 +30,14 @@ use node::Device;
 
 #[entry]
 fn main() -> ! {
+    stack::enter(run)
+}
+
+extern "C" fn run() -> ! {
     executor::run(start)
 }
 
-/// Not a part of [`main`], which never returns: what this takes of the stack is free again once the tasks run.
+/// Not a part of [`run`], which never returns: what this takes of the stack is free again once the tasks run.
 #[inline(never)]
 fn start(spawner: Spawner) {
     let (mut board, network) = ThisBoard::start(spawner);

@@ -4,8 +4,8 @@
 //! MEMORY
 //! {
 //!   FLASH : ORIGIN = 0x00000000, LENGTH = 4M
-//!   STACK : ORIGIN = 0x20000000, LENGTH = 8K
-//!   RAM   : ORIGIN = 0x20002000, LENGTH = 4088K
+//!   STACK : ORIGIN = 0x20000000, LENGTH = 12K
+//!   RAM   : ORIGIN = 0x20003000, LENGTH = 4084K
 //! }
 //! _stack_start = ORIGIN(STACK) + LENGTH(STACK);
 //! _stack_end = ORIGIN(STACK);
