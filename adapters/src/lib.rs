@@ -5,6 +5,7 @@
 //! | `blocking` | `blocking`: a client and `serve`, over any blocking stream, with the caller's buffers | no std, no heap |
 //! | `asynch` | `asynch`: the same over any async stream, for any executor; connections share a handler without a lock | no std, no heap |
 //! | `embassy` | `embassy`: a server over embassy-net's TCP sockets | no std, no heap; embassy-net and a time driver |
+//! | `near` | `near`: a cache near its users in front of a memcached far away, over any async stream | no std, no heap |
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
 //! | `capture` | `capture`: packets explained for people | std |
@@ -32,6 +33,8 @@ pub mod embassy;
 pub mod load;
 #[cfg(all(feature = "metrics", unix))]
 pub mod metrics;
+#[cfg(feature = "near")]
+pub mod near;
 #[cfg(any(feature = "asynch", feature = "blocking"))]
 pub mod serve;
 #[cfg(all(feature = "std", unix))]

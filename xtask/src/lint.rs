@@ -24,6 +24,7 @@ const FEATURE_SETS: &[(&str, &str)] = &[
     ("memlet", "blocking,alloc"),
     ("memlet", "asynch"),
     ("memlet", "embassy"),
+    ("memlet", "near"),
     ("memlet", "std"),
     ("memlet", "load"),
     ("memlet", "capture"),

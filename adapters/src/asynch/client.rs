@@ -21,7 +21,7 @@ pub(super) type Outcome<T, S> = Result<T, Error<<S as embedded_io_async::ErrorTy
 #[derive(Debug)]
 pub struct Client<S, B, T = (), const RUNS: usize = 64> {
     stream: S,
-    pub(super) exchange: Exchange<B, RUNS, T>,
+    pub(crate) exchange: Exchange<B, RUNS, T>,
     receivable: Receivable,
 }
 
@@ -338,7 +338,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     }
 
     /// Reads what there is, waiting for something.
-    pub(super) async fn fill(&mut self) -> Outcome<(), S> {
+    pub(crate) async fn fill(&mut self) -> Outcome<(), S> {
         loop {
             match self.stream.read(self.exchange.space()).await {
                 Ok(len) => return Ok(self.exchange.handle_read(len)?),
@@ -348,7 +348,7 @@ impl<S: Read + Write, B: Buffer, T: Tally, const RUNS: usize> Client<S, B, T, RU
     }
 
     /// Sends all that is staged, in one write if the stream takes it.
-    pub(super) async fn flush_output(&mut self) -> Outcome<(), S> {
+    pub(crate) async fn flush_output(&mut self) -> Outcome<(), S> {
         while !self.exchange.unsent().is_empty() {
             match self.stream.write(self.exchange.unsent()).await {
                 Ok(0) => return Err(self.exchange.handle_closed().into()),

@@ -32,7 +32,7 @@ const BUILD_TARGETS: [&str; 4] = [
 const BUILDS: [(&str, &str); 3] = [
     ("memlet-core", ""),
     ("memlet", "blocking"),
-    ("memlet", "blocking,asynch,embassy"),
+    ("memlet", "blocking,asynch,embassy,near"),
 ];
 /// The most bytes of flash that a variant may take.
 const FLASH_MAX: u64 = 24 * 1024;
