@@ -21,8 +21,12 @@ pub(crate) const SOCKETS: usize = from_environment(
     if IS_SMALL { 6 } else { 16 },
 );
 
-/// Bytes that TCP keeps for a socket until the node has read them, and until the client has confirmed them.
-pub(crate) const SOCKET_RX_LEN: usize = 1536;
+/// Bytes that TCP takes for a socket before the node has read them, which is how much a client may have on its way.
+///
+/// Short, as network devices on boards have room for few frames: when many clients send long values at once what does not
+/// fit is lost, and sent again only after a second.
+pub(crate) const SOCKET_RX_LEN: usize = 768;
+/// Bytes that TCP keeps for a socket until the client has confirmed them.
 pub(crate) const SOCKET_TX_LEN: usize = if IS_SMALL { 1536 } else { 4096 };
 
 /// Bytes of a connection's buffer for requests: header, extras and the longest key. Values may be longer.
