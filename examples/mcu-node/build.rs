@@ -22,8 +22,10 @@ fn main() {
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("memory.x"), map).expect("OUT_DIR can be written");
-    // The names of a board's interrupts would be given here; its table of vectors has functions instead.
-    fs::write(out.join("device.x"), "").expect("OUT_DIR can be written");
+    // The HAL of a chip gives the names of its interrupts there. A table of vectors in the board's file has functions instead.
+    if text.contains("static __INTERRUPTS") {
+        fs::write(out.join("device.x"), "").expect("OUT_DIR can be written");
+    }
     println!("cargo::rustc-link-search={}", out.display());
 }
 

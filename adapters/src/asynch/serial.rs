@@ -70,7 +70,8 @@ pub struct SerialCounts {
 /// the rest of a value, and a value can look like a request. A new session is not logged in.
 ///
 /// A host that has just started, or that has missed an answer, is silent for [`gap_ms`](SerialOptions::gap_ms), drops what
-/// it has received, and sends a NOOP; its answer shows that both sides begin anew. A host that does not keep silent may
+/// it has received, and sends a NOOP; its answer shows that both sides begin anew. If there is none it tries again: what is
+/// still on its way in some buffer takes the silence away. A host that does not keep silent may
 /// complete a request that another has left half sent.
 ///
 /// `line` returns an error from its `read` in place of bytes that it had to drop or has received wrong, after all bytes

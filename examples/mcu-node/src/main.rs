@@ -5,6 +5,10 @@
 #![no_main]
 
 mod board;
+#[cfg_attr(
+    feature = "w5500-evb-pico",
+    allow(dead_code, reason = "the HAL has a time driver of its own")
+)]
 mod clock;
 mod executor;
 mod heartbeat;
@@ -37,10 +41,16 @@ extern "C" fn run() -> ! {
     executor::run(start)
 }
 
-/// Not a part of [`run`], which never returns: what this takes of the stack is free again once the tasks run.
-#[inline(never)]
 fn start(spawner: Spawner) {
-    let (mut board, network) = ThisBoard::start(spawner);
+    if let Ok(token) = start_all(spawner) {
+        spawner.spawn(token);
+    }
+}
+
+/// A task, as starting may take time on some boards.
+#[embassy_executor::task]
+async fn start_all(spawner: Spawner) {
+    let (mut board, network) = ThisBoard::start(spawner).await;
     let seed = board.seed();
     #[cfg(feature = "uart")]
     let counts = serial::counts();

@@ -6,11 +6,16 @@
 use crate::board::{Board, ThisBoard};
 
 const IS_SMALL: bool = ThisBoard::RAM_LEN <= 64 << 10;
+const IS_LARGE: bool = ThisBoard::RAM_LEN >= 2 << 20;
 
 /// Bytes of memory for the items, their index included.
 pub(crate) const STORE_LEN: usize = from_environment(
     option_env!("MEMLET_NODE_STORE"),
-    if IS_SMALL { 16 << 10 } else { 1 << 20 },
+    match () {
+        () if IS_SMALL => 16 << 10,
+        () if IS_LARGE => 1 << 20,
+        () => 128 << 10,
+    },
 );
 
 /// Sockets that listen for clients: as many can be connected. One that finds all of them taken is refused, and one socket
@@ -18,7 +23,11 @@ pub(crate) const STORE_LEN: usize = from_environment(
 /// that where there is memory for it.
 pub(crate) const SOCKETS: usize = from_environment(
     option_env!("MEMLET_NODE_CONNECTIONS"),
-    if IS_SMALL { 6 } else { 16 },
+    match () {
+        () if IS_SMALL => 6,
+        () if IS_LARGE => 16,
+        () => 8,
+    },
 );
 
 /// Bytes that TCP takes for a socket before the node has read them, which is how much a client may have on its way.

@@ -11,7 +11,7 @@
 //! _stack_end = ORIGIN(STACK);
 //! ```
 //!
-//! Devices: the chip's own Ethernet MAC and PHY, SysTick as the counter, general-purpose timer 0 as the alarm, the
+//! Devices: the chip's own Ethernet MAC and PHY, the first UART (feature `uart`), SysTick as the counter, general-purpose timer 0 as the alarm, the
 //! watchdog. It has no random number generator: the seed comes from the host's clock and is no secret.
 
 use core::task::Context;
@@ -22,10 +22,14 @@ use embassy_sync::waitqueue::AtomicWaker;
 use embassy_time::{Duration, Instant};
 use static_cell::ConstStaticCell;
 
+#[cfg(feature = "uart")]
+use super::port::{LineError, Port, Serial, Uart};
 use super::register::{Register, Vector, enable_interrupt};
 use super::{Board, semihosting};
 use crate::clock::{Clock, Timer};
 
+#[cfg(feature = "uart")]
+const SERIAL_IRQ: usize = 5;
 const WATCHDOG_IRQ: usize = 18;
 const TIMER_ALARM_IRQ: usize = 19;
 const NETWORK_IRQ: usize = 42;
@@ -39,6 +43,10 @@ embassy_time_driver::time_driver_impl!(static CLOCK: Clock<Timers> = Clock::new(
 #[unsafe(no_mangle)]
 static __INTERRUPTS: [Vector; NETWORK_IRQ + 1] = {
     let mut vectors = [Vector::UNUSED; NETWORK_IRQ + 1];
+    #[cfg(feature = "uart")]
+    {
+        vectors[SERIAL_IRQ] = Vector::new(serial::handle);
+    }
     vectors[WATCHDOG_IRQ] = Vector::new(handle_watchdog);
     vectors[TIMER_ALARM_IRQ] = Vector::new(handle_alarm);
     vectors[NETWORK_IRQ] = Vector::new(handle_network);
@@ -52,7 +60,7 @@ impl Board for ThisBoard {
     const RAM_LEN: usize = 64 << 10;
     type Network = Ethernet;
 
-    fn start(_: Spawner) -> (Self, Ethernet) {
+    async fn start(_: Spawner) -> (Self, Ethernet) {
         system::start();
         Timers::start();
         let network = Ethernet::start();
@@ -61,6 +69,16 @@ impl Board for ThisBoard {
             enable_interrupt(number);
         }
         (Self(()), network)
+    }
+
+    #[cfg(feature = "uart")]
+    type Serial = Serial<serial::Uart0>;
+
+    #[cfg(feature = "uart")]
+    fn serial(&mut self) -> Self::Serial {
+        let port = serial::start();
+        enable_interrupt(SERIAL_IRQ);
+        port
     }
 
     fn seed(&mut self) -> [u64; 2] {
@@ -119,8 +137,10 @@ mod system {
         const TIMERS_0_AND_1: u32 = 3 << 16;
         const ETHERNET_AND_PHY: u32 = 1 << 28 | 1 << 30;
         gates_0.write(gates_0.read() | WATCHDOG);
-        gates_1.write(gates_1.read() | TIMERS_0_AND_1);
-        gates_2.write(gates_2.read() | ETHERNET_AND_PHY);
+        const UART_0: u32 = 1 << 0;
+        const PORT_A: u32 = 1 << 0;
+        gates_1.write(gates_1.read() | TIMERS_0_AND_1 | UART_0);
+        gates_2.write(gates_2.read() | ETHERNET_AND_PHY | PORT_A);
         // The devices may be used a few cycles later.
         gates_2.read();
     }
@@ -131,6 +151,100 @@ mod system {
         let [a, b, c, _] = low.read().to_le_bytes();
         let [d, e, f, _] = high.read().to_le_bytes();
         [a, b, c, d, e, f]
+    }
+}
+
+/// The PL011 UART 0: 16 bytes each way, no flow control.
+#[cfg(feature = "uart")]
+mod serial {
+    use super::{LineError, Port, Register, Serial, Timers, Uart};
+    use crate::clock::Timer;
+    use crate::settings::SERIAL_BAUD;
+
+    const CLOCK_HZ: u32 = Timers::COUNTS_PER_US * 1_000_000;
+
+    const fn register(offset: usize) -> Register {
+        // SAFETY: at this address is the UART, which touches no memory.
+        unsafe { Register::at(0x4000_c000 + offset) }
+    }
+    const DATA: Register = register(0x00);
+    const FLAGS: Register = register(0x18);
+    const BAUD_INTEGER: Register = register(0x24);
+    const BAUD_FRACTION: Register = register(0x28);
+    const LINE_CONTROL: Register = register(0x2c);
+    const CONTROL: Register = register(0x30);
+    const INTERRUPT_MASK: Register = register(0x38);
+    const INTERRUPT_CLEAR: Register = register(0x44);
+
+    /// The pins of port A that the UART has.
+    const PINS: u32 = 1 << 0 | 1 << 1;
+    const PIN_REGISTERS: [Register; 2] = {
+        // SAFETY: these are the registers of port A that give pins to devices and make them digital.
+        unsafe { [Register::at(0x4000_4420), Register::at(0x4000_451c)] }
+    };
+
+    /// Bits of FLAGS.
+    const RECEIVE_EMPTY: u32 = 1 << 4;
+    const SEND_FULL: u32 = 1 << 5;
+
+    /// Interrupts: the receive FIFO is half full, or has something and the line is silent; the send FIFO is half empty.
+    const RECEIVE: u32 = 1 << 4 | 1 << 6;
+    const SEND: u32 = 1 << 5;
+
+    /// What comes with a byte: wrong stop bit or parity, break, or bytes lost before it.
+    const ERRORS: u32 = 0xf << 8;
+
+    static PORT: Port<Uart0> = Port::new();
+
+    pub(crate) struct Uart0;
+
+    pub(super) fn start() -> Serial<Uart0> {
+        for register in PIN_REGISTERS {
+            register.write(register.read() | PINS);
+        }
+        CONTROL.write(0);
+        // 1/64 of a bit's sixteenth, rounded.
+        let divisor = (CLOCK_HZ * 8 / SERIAL_BAUD).div_ceil(2);
+        BAUD_INTEGER.write(divisor / 64);
+        BAUD_FRACTION.write(divisor % 64);
+        // 8 data bits, with FIFOs.
+        LINE_CONTROL.write(3 << 5 | 1 << 4);
+        INTERRUPT_MASK.write(RECEIVE | SEND);
+        // On, both directions.
+        CONTROL.write(1 << 0 | 1 << 8 | 1 << 9);
+        Serial(&PORT)
+    }
+
+    impl Uart for Uart0 {
+        fn receive() -> Option<Result<u8, LineError>> {
+            if FLAGS.read() & RECEIVE_EMPTY != 0 {
+                return None;
+            }
+            let data = DATA.read();
+            Some(if data & ERRORS == 0 {
+                Ok(data as u8)
+            } else {
+                Err(LineError)
+            })
+        }
+
+        fn listen(is_listening: bool) {
+            INTERRUPT_MASK.write(if is_listening { RECEIVE | SEND } else { SEND });
+        }
+
+        fn may_send() -> bool {
+            FLAGS.read() & SEND_FULL == 0
+        }
+
+        fn send(byte: u8) {
+            DATA.write(byte.into());
+        }
+    }
+
+    pub(super) unsafe extern "C" fn handle() {
+        INTERRUPT_CLEAR.write(RECEIVE | SEND);
+        PORT.handle_receive();
+        PORT.handle_send();
     }
 }
 

@@ -21,10 +21,17 @@ mod mps2_an385;
 #[cfg(feature = "mps2-an385")]
 pub(crate) use mps2_an385::ThisBoard;
 
-#[cfg(feature = "uart")]
+#[cfg(all(feature = "uart", not(feature = "w5500-evb-pico")))]
 mod port;
+#[cfg(not(feature = "w5500-evb-pico"))]
 mod register;
+#[cfg(feature = "semihosting-console")]
 mod semihosting;
+
+#[cfg(feature = "w5500-evb-pico")]
+mod w5500_evb_pico;
+#[cfg(feature = "w5500-evb-pico")]
+pub(crate) use w5500_evb_pico::ThisBoard;
 
 use embassy_executor::Spawner;
 
@@ -45,7 +52,7 @@ pub(crate) trait Board: Sized {
 
     /// Sets up clocks and timers, the network device with its interrupt, and the watchdog, which is to bite if it is not
     /// fed for some seconds. Called once, first of all. A network device that needs a task of its own spawns it.
-    fn start(spawner: Spawner) -> (Self, Self::Network);
+    async fn start(spawner: Spawner) -> (Self, Self::Network);
 
     /// The serial port that is served.
     ///

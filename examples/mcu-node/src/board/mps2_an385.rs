@@ -11,8 +11,8 @@
 //! _stack_end = ORIGIN(STACK);
 //! ```
 //!
-//! Devices: LAN9118 Ethernet, the first CMSDK UART (feature `uart`), two CMSDK timers at 25 MHz, the CMSDK watchdog. It has no random number generator: the seed
-//! comes from the host's clock and is no secret.
+//! Devices: LAN9118 Ethernet, the first CMSDK UART (feature `uart`), two CMSDK timers at 25 MHz, the CMSDK watchdog. It has
+//! no random number generator: the seed comes from the host's clock and is no secret.
 
 use core::task::Context;
 
@@ -61,7 +61,7 @@ impl Board for ThisBoard {
     const RAM_LEN: usize = 4 << 20;
     type Network = Lan9118;
 
-    fn start(_: Spawner) -> (Self, Lan9118) {
+    async fn start(_: Spawner) -> (Self, Lan9118) {
         Timers::start();
         let network = Lan9118::start();
         watchdog::start();
