@@ -86,4 +86,6 @@ pub use client::Client;
 pub use dcp::DcpFeed;
 pub use serial::{SerialCounts, SerialOptions, serve_serial};
 pub use serve::{Connection, serve};
+#[cfg(feature = "embassy")]
+pub(crate) use serve::{note_waiting, yield_now};
 pub use tap::TapFeed;

@@ -280,7 +280,7 @@ impl<S, H: Handler, C> Drop for Connection<'_, S, H, C> {
 /// Awaits and notes whether that took more than one poll.
 ///
 /// The future is pinned by the caller, or it would be held twice: as an argument and where it is polled.
-fn note_waiting<F: Future>(
+pub(crate) fn note_waiting<F: Future>(
     has_waited: &mut bool,
     mut future: Pin<&mut F>,
 ) -> impl Future<Output = F::Output> {
@@ -294,7 +294,7 @@ fn note_waiting<F: Future>(
 /// Comes back after the executor's other tasks have had their turn.
 ///
 /// No `async fn`: its future would hold a panic for being polled once more after its end.
-fn yield_now() -> impl Future<Output = ()> {
+pub(crate) fn yield_now() -> impl Future<Output = ()> {
     let mut is_over = false;
     poll_fn(move |context| {
         if mem::replace(&mut is_over, true) {

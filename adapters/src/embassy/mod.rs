@@ -18,11 +18,10 @@
 //! async fn connection(
 //!     stack: Stack<'static>,
 //!     cache: &'static RefCell<Cache>,
-//!     memory: &'static mut [[u8; 1024]; 2],
-//!     buffers: &'static mut [[u8; 512]; 2],
+//!     memory: &'static mut ([u8; 1024], [u8; 2048], [u8; 304]),
+//!     output: &'static RefCell<[u8; 2048]>,
 //! ) -> ListenError {
-//!     let [receive, transmit] = memory;
-//!     let [input, output] = buffers;
+//!     let (receive, transmit, input) = memory;
 //!     let buffers = Buffers { receive, transmit, input, output };
 //!     let options = AcceptOptions::default();
 //!     let clock = || embassy_time::Instant::now().as_secs() as u32;
@@ -31,9 +30,10 @@
 //! ```
 //!
 //! # Memory
-//! Beside the socket's own two buffers, a connection takes its input and output ([how long](crate::serve#buffers)) and the
-//! task, some 400 bytes on a 32-bit machine. The stack's `StackResources` need a place for each socket, or embassy-net
-//! panics as it is made.
+//! Beside the socket's own two buffers, a connection takes its input ([how long](crate::serve#buffers)) and the task, some
+//! 400 bytes on a 32-bit machine. All share one output. The longest answer, and with it the longest value that can be read
+//! back, is what fits both the output and the transmit buffer. The stack's `StackResources` need a place for each socket,
+//! or embassy-net panics as it is made.
 //!
 //! # Peers that are gone, or stay
 //! | peer | noticed by |
@@ -46,6 +46,7 @@
 //! While the link is down connections stay; when it is back in time they go on. Sockets that listen need nothing.
 
 mod accept;
+mod connection;
 mod options;
 
 pub use accept::{Buffers, ListenError, accept};

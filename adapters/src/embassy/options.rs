@@ -4,7 +4,7 @@ use core::fmt;
 
 use embassy_net::IpEndpoint;
 use embassy_net::tcp::Error;
-use embassy_time::Duration;
+use embassy_time::{Duration, Instant};
 use memlet_core::connection::CloseReason;
 
 /// How long peers may take. `None` means for ever.
@@ -13,9 +13,8 @@ use memlet_core::connection::CloseReason;
 pub struct AcceptOptions {
     /// A peer that gets nothing done for so long is closed: no request, no part of a value, no answer read. Five minutes.
     pub idle_after: Option<Duration>,
-    /// A peer that has not taken all of a batch of answers after so long is cut off. Ten seconds.
-    ///
-    /// One batch is at most what the output holds.
+    /// A peer that has not made room for the next answer after so long is cut off: the transmit buffer is full of what it
+    /// has not acknowledged. Ten seconds.
     pub unread_after: Option<Duration>,
     /// A peer from which nothing came for so long is asked whether it is there. Ten seconds.
     pub keep_alive: Option<Duration>,
@@ -78,3 +77,9 @@ pub trait Observer {
 }
 
 impl Observer for () {}
+
+/// The instant so long from now. One beyond the end of time never comes.
+pub(super) fn after(time: Option<Duration>) -> Instant {
+    time.and_then(|time| Instant::now().checked_add(time))
+        .unwrap_or(Instant::MAX)
+}

@@ -2,12 +2,11 @@
 
 use core::task::{Context, Poll};
 
-use memlet_core::connection::{CloseReason, ConnectionOptions, Next, ServerConnection};
-use memlet_core::handler::{Handler, REPLY_ROOM_MIN};
-use memlet_core::wire::HEADER_LEN;
+use memlet_core::connection::CloseReason;
+use memlet_core::handler::Handler;
 
-use super::BufferError;
-use crate::client::move_to_front;
+use super::incoming::{Incoming, Stage};
+use super::{BufferError, error};
 
 /// What is to be done next with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,21 +22,6 @@ pub enum Step {
     /// Wait until [`Connection::poll_wait`] is ready. Only handlers that [wait](Handler#waiting) bring it about.
     Wait,
     /// Nothing, but to close the stream.
-    Close(CloseReason),
-}
-
-/// What there is to do once the output has been sent.
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    /// The machine wants more input.
-    Read,
-    /// There is input that the machine has not seen, or could not answer for lack of room.
-    Execute,
-    /// The handler waits for something outside.
-    Wait,
-    /// The peer has closed its side.
-    Ended,
-    /// The connection is at its end.
     Close(CloseReason),
 }
 
@@ -58,18 +42,12 @@ enum Stage {
 /// A connection that is dropped before its end has to be told so with [`abandon`](Connection::abandon), or a value that
 /// was half received keeps its place in the handler's store.
 pub struct Connection<'b, H: Handler> {
-    machine: ServerConnection<H>,
-    input: &'b mut [u8],
-    /// Where the bytes that are not consumed start and end in the input.
-    consumed: usize,
-    filled: usize,
+    incoming: Incoming<'b, H>,
     output: &'b mut [u8],
     /// Where the bytes that are not sent start and end in the output.
     sent: usize,
     written: usize,
     is_flush_due: bool,
-    has_progressed: bool,
-    stage: Stage,
 }
 
 impl<'b, H: Handler> Connection<'b, H> {
@@ -79,19 +57,13 @@ impl<'b, H: Handler> Connection<'b, H> {
     /// An input of less than 24 bytes, or an output of less than
     /// [`REPLY_ROOM_MIN`](memlet_core::handler::REPLY_ROOM_MIN). See the [module](super) for lengths that are of use.
     pub fn new(input: &'b mut [u8], output: &'b mut [u8]) -> Result<Self, BufferError> {
-        check_buffers(input, output)?;
-        let options = ConnectionOptions::for_buffers(input.len(), output.len());
+        error::check_buffers(input.len(), output.len())?;
         Ok(Connection {
-            machine: ServerConnection::new(&options),
-            input,
-            consumed: 0,
-            filled: 0,
+            incoming: Incoming::new(input, output.len()),
             output,
             sent: 0,
             written: 0,
             is_flush_due: false,
-            has_progressed: false,
-            stage: Stage::Read,
         })
     }
 
@@ -104,9 +76,9 @@ impl<'b, H: Handler> Connection<'b, H> {
         if self.is_flush_due {
             return Step::Flush;
         }
-        match self.stage {
+        match self.incoming.stage() {
             Stage::Read => Step::Read,
-            Stage::Execute | Stage::Ended => Step::Execute,
+            Stage::Execute { .. } | Stage::Ended => Step::Execute,
             Stage::Wait => Step::Wait,
             Stage::Close(reason) => Step::Close(reason),
         }
@@ -114,28 +86,19 @@ impl<'b, H: Handler> Connection<'b, H> {
 
     /// Where to read to; never empty when it is time to read.
     pub fn space(&mut self) -> &mut [u8] {
-        move_to_front(self.input, self.consumed, self.filled);
-        self.filled = self.filled.saturating_sub(self.consumed);
-        self.consumed = 0;
-        self.input.get_mut(self.filled..).unwrap_or_default()
+        self.incoming.space()
     }
 
     /// Bytes that have been read and not consumed: the front of a request, or what followed the end of the connection.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
-        let unread = self.input.get(self.consumed..self.filled);
-        unread.unwrap_or_default()
+        self.incoming.unread()
     }
 
     /// Learns that `len` bytes have been read to the front of the [`space`](Connection::space); none mean that the peer has
     /// closed its side.
     pub fn handle_read(&mut self, len: usize) {
-        if len == 0 {
-            self.stage = Stage::Ended;
-        } else {
-            self.filled = self.filled.saturating_add(len).min(self.input.len());
-            self.stage = Stage::Execute;
-        }
+        self.incoming.handle_read(len);
     }
 
     /// Lets the handler answer what has arrived, as far as the answers fit the output. `now` is unix time in seconds.
@@ -145,36 +108,14 @@ impl<'b, H: Handler> Connection<'b, H> {
         if self.step() != Step::Execute {
             return;
         }
-        let unread = self.input.get(self.consumed..self.filled);
-        let unread = unread.unwrap_or_default();
-        if let Stage::Ended = self.stage {
-            let reason = self.machine.handle_end_of_input(handler, unread.len());
-            self.stage = Stage::Close(reason);
-            return;
-        }
-        let progress = self.machine.handle_input(handler, unread, self.output, now);
-        self.consumed = self.consumed.saturating_add(progress.consumed);
-        self.has_progressed = progress.consumed > 0 || progress.written > 0;
+        let written = self.incoming.execute(handler, self.output, now);
         self.sent = 0;
-        self.written = progress.written.min(self.output.len());
-        self.stage = match progress.next {
-            Next::Read { .. } => Stage::Read,
-            Next::Write { .. } => Stage::Execute,
-            Next::Wait => Stage::Wait,
-            Next::Close(reason) => Stage::Close(reason),
-        };
+        self.written = written.min(self.output.len());
     }
 
     /// Asks the handler, which waits, whether it has a use for another call; if not, it wakes the context's waker once it has.
     pub fn poll_wait(&mut self, handler: &mut H, context: &mut Context<'_>) -> Poll<()> {
-        let Stage::Wait = self.stage else {
-            return Poll::Ready(());
-        };
-        let polled = handler.poll_wait(self.machine.session_mut(), context);
-        if polled.is_ready() {
-            self.stage = Stage::Execute;
-        }
-        polled
+        self.incoming.poll_wait(handler, context)
     }
 
     /// Answers that have not been sent.
@@ -199,66 +140,39 @@ impl<'b, H: Handler> Connection<'b, H> {
     ///
     /// Returns the reason for which it ends: an earlier one, if it had come to its end before.
     pub fn abandon(&mut self, handler: &mut H) -> CloseReason {
-        let reason = self.machine.abandon(handler);
-        self.sent = self.written;
-        self.is_flush_due = false;
-        self.stage = Stage::Close(reason);
-        reason
+        self.forget_output();
+        self.incoming.abandon(handler)
     }
 
     /// Begins anew over a stream that knows no connections. A value that was half received is forgotten, and so are answers
     /// that have not been sent; what is [unread](Connection::unread) belongs to the new session or is dropped.
     pub fn restart(&mut self, handler: &mut H, keeps_unread: bool) {
-        self.abandon(handler);
-        self.machine = ServerConnection::new(&ConnectionOptions::for_buffers(
-            self.input.len(),
-            self.output.len(),
-        ));
-        if !keeps_unread {
-            self.consumed = self.filled;
-        }
-        self.stage = if self.unread().is_empty() {
-            Stage::Read
-        } else {
-            Stage::Execute
-        };
+        self.forget_output();
+        let output_len = self.output.len();
+        self.incoming.restart(handler, output_len, keeps_unread);
+    }
+
+    fn forget_output(&mut self) {
+        self.sent = self.written;
+        self.is_flush_due = false;
     }
 
     /// Whether the last [`execute`](Connection::execute) got something done: a request, an answer, or part of a value. What
     /// a peer sends in drops, to keep a connection, does not.
     #[must_use]
     pub fn has_progressed(&self) -> bool {
-        self.has_progressed
+        self.incoming.has_progressed()
     }
 
     /// Whether no request is half received or half answered, and no answer left to be sent.
     #[must_use]
     pub fn is_between_requests(&self) -> bool {
-        self.consumed >= self.filled
-            && matches!(self.step(), Step::Read | Step::Close(_))
-            && self.machine.is_between_requests()
+        self.sent >= self.written && !self.is_flush_due && self.incoming.is_between_requests()
     }
 
     /// What the handler keeps for this connection.
     #[must_use]
     pub fn session(&self) -> &H::Session {
-        self.machine.session()
+        self.incoming.session()
     }
-}
-
-/// Whether the buffers are long enough to serve anything with.
-pub(crate) fn check_buffers(input: &[u8], output: &[u8]) -> Result<(), BufferError> {
-    if input.len() < HEADER_LEN {
-        return Err(BufferError::Input {
-            len: input.len(),
-            needed: HEADER_LEN,
-        });
-    }
-    if output.len() < REPLY_ROOM_MIN {
-        return Err(BufferError::Output {
-            len: output.len(),
-            needed: REPLY_ROOM_MIN,
-        });
-    }
-    Ok(())
 }

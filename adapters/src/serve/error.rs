@@ -3,6 +3,8 @@
 use core::fmt;
 
 use embedded_io::ErrorKind;
+use memlet_core::handler::REPLY_ROOM_MIN;
+use memlet_core::wire::HEADER_LEN;
 
 /// A buffer of the caller's is too short to serve anything with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,23 @@ impl fmt::Display for BufferError {
 }
 
 impl core::error::Error for BufferError {}
+
+/// Whether buffers of these lengths in bytes are long enough to serve anything with.
+pub(crate) fn check_buffers(input_len: usize, output_len: usize) -> Result<(), BufferError> {
+    if input_len < HEADER_LEN {
+        return Err(BufferError::Input {
+            len: input_len,
+            needed: HEADER_LEN,
+        });
+    }
+    if output_len < REPLY_ROOM_MIN {
+        return Err(BufferError::Output {
+            len: output_len,
+            needed: REPLY_ROOM_MIN,
+        });
+    }
+    Ok(())
+}
 
 /// Why serving a connection ended before either side had closed it by the rules; `E` is the error of its transport.
 ///

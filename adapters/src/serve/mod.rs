@@ -51,8 +51,11 @@
 
 mod connection;
 mod error;
+mod incoming;
 
-#[cfg(feature = "embassy")]
-pub(crate) use connection::check_buffers;
 pub use connection::{Connection, Step};
+#[cfg(feature = "embassy")]
+pub(crate) use error::check_buffers;
 pub use error::{BufferError, ServeError};
+#[cfg(feature = "embassy")]
+pub(crate) use incoming::{Incoming, Stage};

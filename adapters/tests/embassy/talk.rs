@@ -14,6 +14,9 @@ use memlet_core::wire::{Opcode, Request};
 
 use crate::network::{ADDRESS, Network, PORT, Task};
 
+/// The output is longer than what a socket can send at once, so that it is that which bounds answers.
+pub(crate) const OUTPUT_LEN: usize = 1100;
+
 pub(crate) type Cache = Engine<Store<Vec<u8>>>;
 
 pub(crate) fn cache() -> Rc<RefCell<Cache>> {
@@ -50,17 +53,18 @@ pub(crate) fn serve<H: Handler + 'static>(
     options: AcceptOptions,
 ) -> (Rc<Seen>, Vec<Task>) {
     let seen = Rc::new(Seen::default());
+    let output = Rc::new(RefCell::new([0; OUTPUT_LEN]));
     let mut tasks = Vec::new();
     for _ in 0..sockets {
         let (handler, seen, stack) = (Rc::clone(handler), Rc::clone(&seen), network.server);
+        let output = Rc::clone(&output);
         tasks.push(network.spawn(async move {
-            let (mut receive, mut transmit) = ([0; 1024], [0; 1024]);
-            let (mut input, mut output) = ([0; 512], [0; 512]);
+            let (mut receive, mut transmit, mut input) = ([0; 1024], [0; 1024], [0; 512]);
             let buffers = Buffers {
                 receive: &mut receive,
                 transmit: &mut transmit,
                 input: &mut input,
-                output: &mut output,
+                output: &*output,
             };
             let clock = || 1_700_000_000;
             let error = accept(stack, PORT, buffers, &handler, &options, clock, &*seen).await;
