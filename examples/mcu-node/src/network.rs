@@ -1,5 +1,6 @@
 //! TCP/IP: the stack, and a task for each socket.
 
+use core::cell::RefCell;
 use core::pin::pin;
 
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
@@ -25,11 +26,8 @@ struct SocketBuffers {
     tx: [u8; SOCKET_TX_LEN],
 }
 
-/// memlet's buffers of one connection.
-struct ConnectionBuffers {
-    input: [u8; INPUT_LEN],
-    output: [u8; OUTPUT_LEN],
-}
+/// Where answers are made, for all connections.
+type Output = RefCell<[u8; OUTPUT_LEN]>;
 
 /// Starts the stack and everything that listens.
 pub(crate) fn start(spawner: Spawner, network: Network, seed: u64, node: &'static Node) {
@@ -42,27 +40,18 @@ pub(crate) fn start(spawner: Spawner, network: Network, seed: u64, node: &'stati
             }
         }; SOCKETS],
     );
-    static CONNECTION_BUFFERS: ConstStaticCell<[ConnectionBuffers; SOCKETS]> = ConstStaticCell::new(
-        [const {
-            ConnectionBuffers {
-                input: [0; INPUT_LEN],
-                output: [0; OUTPUT_LEN],
-            }
-        }; SOCKETS],
-    );
-
+    static INPUTS: ConstStaticCell<[[u8; INPUT_LEN]; SOCKETS]> =
+        ConstStaticCell::new([[0; INPUT_LEN]; SOCKETS]);
+    static OUTPUT: ConstStaticCell<Output> = ConstStaticCell::new(RefCell::new([0; OUTPUT_LEN]));
     static OPTIONS: StaticCell<AcceptOptions> = StaticCell::new();
 
     let resources = RESOURCES.init_with(StackResources::new);
     let (stack, runner) = embassy_net::new(network, config(), resources, seed);
     spawn(spawner, run(runner));
     let options = OPTIONS.init(accept_options());
-    for (socket, connection) in SOCKET_BUFFERS
-        .take()
-        .iter_mut()
-        .zip(CONNECTION_BUFFERS.take())
-    {
-        spawn(spawner, serve(stack, node, options, socket, connection));
+    let output = OUTPUT.take();
+    for (socket, input) in SOCKET_BUFFERS.take().iter_mut().zip(INPUTS.take()) {
+        spawn(spawner, serve(stack, node, options, socket, input, output));
     }
     #[cfg(feature = "echo")]
     spawn(spawner, echo::run(stack));
@@ -127,13 +116,14 @@ async fn serve(
     node: &'static Node,
     options: &'static AcceptOptions,
     socket: &'static mut SocketBuffers,
-    connection: &'static mut ConnectionBuffers,
+    input: &'static mut [u8; INPUT_LEN],
+    output: &'static Output,
 ) {
     let buffers = Buffers {
         receive: &mut socket.rx,
         transmit: &mut socket.tx,
-        input: &mut connection.input,
-        output: &mut connection.output,
+        input,
+        output,
     };
     let accept = accept(stack, PORT, buffers, node, options, unix_time, &Connections);
     heartbeat::watch(pin!(accept)).await;

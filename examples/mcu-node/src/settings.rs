@@ -40,8 +40,12 @@ pub(crate) const SOCKET_TX_LEN: usize = if IS_SMALL { 1536 } else { 4096 };
 
 /// Bytes of a connection's buffer for requests: header, extras and the longest key. Values may be longer.
 pub(crate) const INPUT_LEN: usize = 304;
-/// Bytes of a connection's buffer for answers; no longer value can be fetched, less 28 bytes and the key.
-pub(crate) const OUTPUT_LEN: usize = 768;
+/// Bytes of the buffer for answers, which all sockets share; no longer value can be fetched, less 28 bytes and the key.
+pub(crate) const OUTPUT_LEN: usize = if IS_SMALL { 1536 } else { 2048 };
+const _: () = assert!(
+    OUTPUT_LEN <= SOCKET_TX_LEN,
+    "an answer has to fit a socket's buffer too"
+);
 
 /// Bytes that a serial port takes while the node is busy, such as with sending answers. Without flow control a host must
 /// not have more than this and [`INPUT_LEN`] on the way at a time, but for the value of one request.
