@@ -11,6 +11,7 @@
 //! | `MEMLET_DEVICE_CONNECTIONS` | how many connections it serves at a time, unless its statistic `max_connections` says so (4) |
 //! | `MEMLET_DEVICE_IDLE` | after how many seconds it gives up a silent peer, unless `idle_timeout` says so (5) |
 //! | `MEMLET_DEVICE_MONITOR` | the socket of QEMU's monitor (QMP), to pull the cable and to restart |
+//! | `MEMLET_DEVICE_SERIAL` | set if the address leads to a serial line, which serves one host at a time |
 //! | `MEMLET_DEVICE_COMMANDS` | random commands compared with the model (100,000; 20,000 in the stand-in) |
 //! | `MEMLET_DEVICE_SECONDS` | how long the mixed load lasts (10; 3 in the stand-in) |
 //! | `MEMLET_DEVICE_SEED` | what is drawn, and in which order |
@@ -23,6 +24,7 @@ mod commands;
 mod load;
 mod model;
 mod peers;
+mod serial;
 
 use common::client::{Address, Client, PATIENCE, Socket};
 use common::{Kind, Random, Request, Server, ServerBuilder, op};
