@@ -24,14 +24,16 @@ fn replay(name: &str, run: fn(&[u8])) {
 }
 
 macro_rules! targets {
-    ($($name:ident $path:literal)*) => {
+    ($($(#[$condition:meta])? $name:ident $path:literal)*) => {
         $(
+            $(#[$condition])?
             #[path = $path]
             mod $name;
         )*
 
         mod replays {
             $(
+                $(#[$condition])?
                 #[test]
                 fn $name() {
                     super::replay(stringify!($name), super::$name::run);
@@ -43,6 +45,7 @@ macro_rules! targets {
 
 targets! {
     engine "../fuzz/targets/engine.rs"
+    #[cfg(feature = "fields")] fields "../fuzz/targets/fields.rs"
     feeds "../fuzz/targets/feeds.rs"
     packet "../fuzz/targets/packet.rs"
     store "../fuzz/targets/store.rs"

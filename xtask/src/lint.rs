@@ -19,6 +19,7 @@ const FEATURE_SETS: &[(&str, &str)] = &[
     ("memlet-core", ""),
     ("memlet-core", "md5"),
     ("memlet-core", "defmt"),
+    ("memlet-core", "fields"),
     ("memlet", ""),
     ("memlet", "blocking"),
     ("memlet", "blocking,alloc"),

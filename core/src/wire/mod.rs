@@ -9,6 +9,7 @@
 //! | decide on a packet before its body is there | [`Header::parse`], [`Header::check`], [`Header::check_shape`] |
 //! | read the fixed fields of a command | [`extras`] |
 //! | read the frame infos of a flex packet | [`FrameInfo::iter`] |
+//! | show people what each byte says, and what is odd about it | `fields` (feature `fields`) |
 //! | write | [`Request::emit`], [`Response::emit`], [`Packet::emit`], or `emit_head` when the value goes another way |
 //!
 //! Parsing has three answers: [`Parsed::Complete`], [`Parsed::NeedMore`] with the number of bytes that are missing, or a
@@ -37,6 +38,8 @@
 //! ```
 
 pub mod extras;
+#[cfg(feature = "fields")]
+pub mod fields;
 
 mod datatype;
 mod dialect;

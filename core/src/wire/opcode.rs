@@ -21,7 +21,7 @@ pub struct Opcode(pub u8);
 /// is the quiet form of `LOUD`.
 macro_rules! opcodes {
     ($(
-        $dialect:ident: $table:ident, $name_of:ident, $loud_of:ident, $quiet_of:ident {
+        $dialect:ident: $table:ident, $name_of:ident, $meaning_of:ident, $loud_of:ident, $quiet_of:ident {
             $( $name:ident = $number:literal $(, quiet $loud:ident)? $(, $alias:literal)* ; $text:literal )*
         }
     )*) => {
@@ -41,6 +41,14 @@ macro_rules! opcodes {
                 match opcode {
                     $( Opcode::$name => Some(stringify!($name)), )*
                     _ => None,
+                }
+            }
+
+            #[cfg(feature = "fields")]
+            const fn $meaning_of(opcode: Opcode) -> &'static str {
+                match opcode {
+                    $( Opcode::$name => $text, )*
+                    _ => "",
                 }
             }
 
@@ -88,7 +96,7 @@ macro_rules! opcodes {
 }
 
 opcodes! {
-    memcached: MEMCACHED, memcached_name, memcached_loud, memcached_quiet {
+    memcached: MEMCACHED, memcached_name, memcached_meaning, memcached_loud, memcached_quiet {
         GET = 0x00, "Get"; "reads an item."
         SET = 0x01, "Set"; "stores an item."
         ADD = 0x02, "Add"; "stores an item unless the key exists."
@@ -139,7 +147,7 @@ opcodes! {
         RDECR = 0x3b, "Rdecr"; "range family, never implemented by anybody."
         RDECRQ = 0x3c, quiet RDECR, "Rdecrq"; "range family, never implemented by anybody."
     }
-    couchbase: COUCHBASE, couchbase_name, couchbase_loud, couchbase_quiet {
+    couchbase: COUCHBASE, couchbase_name, couchbase_meaning, couchbase_loud, couchbase_quiet {
         HELLO = 0x1f, "Hello"; "says who the client is and which features it knows."
         IOCTL_GET = 0x23, "IoctlGet"; "reads a property of the server (memcached: GATK)."
         IOCTL_SET = 0x24, "IoctlSet"; "sets a property of the server (memcached: GATKQ)."
@@ -307,6 +315,18 @@ impl Opcode {
                 name => name,
             },
         }
+    }
+
+    /// What the command is for, in a few words; empty when the number has no name.
+    #[cfg(feature = "fields")]
+    #[must_use]
+    pub fn meaning(self, dialect: Dialect) -> &'static str {
+        let (first, second) = match dialect {
+            Dialect::Memcached => (memcached_meaning(self), couchbase_meaning(self)),
+            Dialect::Couchbase => (couchbase_meaning(self), memcached_meaning(self)),
+        };
+        let meaning = if first.is_empty() { second } else { first };
+        meaning.strip_suffix('.').unwrap_or(meaning)
     }
 
     /// Every opcode that has a name under a dialect, in no particular order.

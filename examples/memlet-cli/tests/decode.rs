@@ -33,31 +33,35 @@ fn field<'a>(packet: &'a Value, name: &str) -> &'a Value {
 fn every_field_is_told_with_its_place_and_meaning() {
     let ran = memlet(&["decode", SET, COUNTER]);
     let expected = "\
-byte 0, 42 bytes: request SET, key \"Hello\", value of 5 bytes, opaque 2
-          0  magic                 128  client request
-          1  opcode                1  SET
-        2-3  key length            5
-          4  extras length         8
-          5  data type             0  raw
-        6-7  vbucket               0
-       8-11  body length           18
-      12-15  opaque                2  0x00000002
-      16-23  cas                   0  none
-      24-27  flags                 3735928559  0xdeadbeef
-      28-31  expiration            3600  in 3600 s
-      32-36  key                   \"Hello\"
-      37-41  value                 \"World\"
-byte 42, 32 bytes: response INCREMENT SUCCESS, value of 8 bytes, opaque 6
-         42  magic                 129  client response
-         43  opcode                5  INCREMENT
-      44-45  key length            0
-         46  extras length         0
-         47  data type             0  raw
-      48-49  status                0  SUCCESS: success
-      50-53  body length           8
-      54-57  opaque                6  0x00000006
-      58-65  cas                   279  0x0000000000000117
-      66-73  counter               1000
+byte 0, 42 bytes: request SET, key \"Hello\", value of 5 bytes, opaque 0x2
+       0-23  header
+          0    magic                   0x80  client request
+          1    opcode                  1  SET
+        2-3    key length              5
+          4    extras length           8
+          5    data type               0  raw
+        6-7    vbucket                 0
+       8-11    body length             18
+      12-15    opaque                  0x2
+      16-23    cas                     0x0
+      24-31  extras
+      24-27    flags                   0xdeadbeef
+      28-31    expiration              3600  3600 s
+      32-36  key                     \"Hello\"
+      37-41  value                   \"World\"
+byte 42, 32 bytes: response INCREMENT SUCCESS, value of 8 bytes, opaque 0x6
+      42-65  header
+         42    magic                   0x81  client response
+         43    opcode                  5  INCREMENT
+      44-45    key length              0
+         46    extras length           0
+         47    data type               0  raw
+      48-49    status                  0  SUCCESS
+      50-53    body length             8
+      54-57    opaque                  0x6
+      58-65    cas                     0x117
+      66-73  value
+      66-73    counter                 1000
 ";
     assert_eq!(ran.ok(), expected);
 }
@@ -104,7 +108,7 @@ fn json_has_an_object_for_each_packet() {
     assert_eq!(packets.len(), 2);
     assert_eq!(
         packets[0]["summary"],
-        "request SET, key \"Hello\", value of 5 bytes, opaque 2"
+        "request SET, key \"Hello\", value of 5 bytes, opaque 0x2"
     );
     assert_eq!(
         (&packets[1]["offset"], &packets[1]["length"]),
@@ -121,42 +125,66 @@ fn json_has_an_object_for_each_packet() {
 }
 
 #[test]
-fn fields_of_a_packet_add_up_to_all_of_its_bytes() {
-    // Requests and answers of every opcode, with extras of every length that any of them takes.
-    for opcode in 0..=255_u8 {
-        for magic in [0x80, 0x81, 0x82, 0x83, 0x08, 0x18] {
-            for extras_len in 0..=52_u8 {
-                let mut packet = vec![
-                    magic,
-                    opcode,
-                    0,
-                    3,
-                    extras_len,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    8 + extras_len,
-                ];
-                packet.resize(24 + usize::from(extras_len), 1);
-                packet.extend(b"keyvalue");
-                let explained: Vec<_> =
-                    memlet::capture::explain(&packet, memlet_core::wire::Dialect::Couchbase)
-                        .collect();
-                let [explained] = explained.as_slice() else {
-                    panic!("one packet, not {}", explained.len());
-                };
-                let mut next = 0;
-                for field in &explained.fields {
-                    assert_eq!(field.offset, next, "{explained:?}");
-                    next += field.len;
-                }
-                assert_eq!(next, packet.len() as u64, "{explained:?}");
-            }
-        }
-    }
+fn json_tells_of_every_field_its_depth_meaning_and_section() {
+    let ran = memlet(&["decode", "--json", SET]);
+    let packet = packets_of_one(ran.ok());
+    let expiration = field(&packet, "expiration");
+    assert_eq!(expiration["depth"], 1);
+    assert_eq!(
+        (&expiration["value"], &expiration["meaning"]),
+        (&3600.into(), &"3600 s".into())
+    );
+    assert!(!expiration["explanation"].as_str().unwrap().is_empty());
+    assert!(!expiration["section"].as_str().unwrap().is_empty());
+    // A group has no value of its own.
+    assert_eq!(field(&packet, "extras")["value"], Value::Null);
+}
+
+#[test]
+fn what_a_field_is_for_is_said_on_request() {
+    let ran = memlet(&["decode", "--explain", SET]);
+    let text = ran.ok();
+    assert!(text.contains("# stores an item (opcodes)"), "{text}");
+    let brief = memlet(&["decode", SET]);
+    assert!(!brief.ok().contains('#'), "{brief:?}");
+}
+
+#[test]
+fn passwords_are_masked_unless_they_are_asked_for() {
+    let auth =
+        "802100050000000000000011000000000000000000000000 504c41494e 0075736572 00736563726574";
+    let ran = memlet(&["decode", auth]);
+    let text = ran.ok();
+    assert!(
+        text.contains("\"user\"") && text.contains("(masked)"),
+        "{text}"
+    );
+    assert!(!text.contains("secret"), "{text}");
+    let ran = memlet(&["decode", "--json", auth]);
+    let packet = packets_of_one(ran.ok());
+    let password = field(&packet, "password");
+    assert_eq!(
+        (&password["secret"], &password["value"]),
+        (&true.into(), &Value::Null)
+    );
+    let shown = memlet(&["decode", "--show-credentials", auth]);
+    assert!(shown.ok().contains("\"secret\""), "{shown:?}");
+}
+
+#[test]
+fn keys_of_connections_with_collections_have_their_collection_apart() {
+    let get = "800000050000000000000005000000000000000000000000 ab046b6579";
+    let ran = memlet(&[
+        "decode",
+        "--dialect",
+        "couchbase",
+        "--collections",
+        "--json",
+        get,
+    ]);
+    let packet = packets_of_one(ran.ok());
+    assert_eq!(field(&packet, "collection id")["value"], 555);
+    assert_eq!(field(&packet, "logical key")["value"], "key");
 }
 
 #[test]
@@ -169,14 +197,15 @@ fn frame_infos_are_told_apart() {
     let packets = packets(ran.ok());
     let durability = field(&packets[0], "DurabilityRequirement");
     assert_eq!(
-        durability["meaning"],
-        "majority and persisted on active, within 1000 ms"
+        field(&packets[0], "durability level")["meaning"],
+        "majority and persisted on active"
     );
+    assert_eq!(field(&packets[0], "timeout")["value"], 1000);
     assert_eq!(
         (&durability["offset"], &durability["length"]),
         (&24.into(), &4.into())
     );
-    assert_eq!(field(&packets[0], "Impersonate")["meaning"], "\"u1\"");
+    assert_eq!(field(&packets[0], "name")["value"], "u1");
     // A response that took 100 microseconds.
     let ran = memlet(&[
         "decode",
@@ -185,7 +214,7 @@ fn frame_infos_are_told_apart() {
     ]);
     let timed = packets_of_one(ran.ok());
     assert!(
-        field(&timed, "ServerDuration")["meaning"]
+        field(&timed, "duration")["meaning"]
             .as_str()
             .unwrap()
             .starts_with("99.")
@@ -220,9 +249,9 @@ fn messages_of_tap_have_their_engine_private_bytes_apart() {
     let packet = packets_of_one(ran.ok());
     assert_eq!(
         packet["summary"],
-        "request TAP_MUTATION, key \"Hello\", value of 5 bytes, opaque 1"
+        "request TAP_MUTATION, key \"Hello\", value of 5 bytes, opaque 0x1"
     );
-    assert_eq!(packet["remarks"].as_array().unwrap().len(), 0, "{packet}");
+    assert_eq!(packet["lints"].as_array().unwrap().len(), 0, "{packet}");
     assert_eq!(field(&packet, "engine-private length")["value"], 9);
     assert_eq!(field(&packet, "revision")["value"], 12);
     assert_eq!(
@@ -249,14 +278,20 @@ fn messages_of_tap_have_their_engine_private_bytes_apart() {
         "BACKFILL|DUMP|LIST_VBUCKETS"
     );
     assert_eq!(field(&packet, "backfill from")["meaning"], "everything");
-    assert_eq!(field(&packet, "vbuckets")["meaning"], "1 2");
+    assert_eq!(field(&packet, "count")["value"], 2);
+    let fields = packet["fields"].as_array().unwrap().iter();
+    let vbuckets = fields.filter(|field| field["name"] == "vbucket" && !field["index"].is_null());
+    assert_eq!(
+        vbuckets.map(|field| &field["value"]).collect::<Vec<_>>(),
+        [1, 2]
+    );
 
     // Engine-private bytes that run past the body.
     let ran = memlet(&[
         "decode",
         "80440000080000000000000800000000000000000000000000ff0000ff000000",
     ]);
-    assert!(ran.ok().contains("remark: "), "{ran:?}");
+    assert!(ran.ok().contains("[tap-engine-length]"), "{ran:?}");
 }
 
 #[test]
@@ -283,7 +318,7 @@ fn messages_of_dcp_are_told_and_judged() {
     let ran = memlet(&["decode", "--json", &all]);
     let packets = packets(ran.ok());
     assert_eq!(packets.len(), 5);
-    assert_eq!(packets[0]["summary"], "request DCP_STREAM_REQ, opaque 9");
+    assert_eq!(packets[0]["summary"], "request DCP_STREAM_REQ, opaque 0x9");
     assert_eq!(
         field(&packets[0], "flags")["meaning"],
         "up to the current high seqno"
@@ -303,27 +338,36 @@ fn messages_of_dcp_are_told_and_judged() {
     assert_eq!(field(&packets[3], "end seqno")["value"], 20);
     assert_eq!(field(&packets[3], "flags")["meaning"], "memory|checkpoint");
     for packet in &packets[..4] {
-        assert_eq!(packet["remarks"].as_array().unwrap().len(), 0, "{packet}");
+        assert_eq!(packet["lints"].as_array().unwrap().len(), 0, "{packet}");
     }
-    let remark = packets[4]["remarks"][0].as_str().unwrap();
-    assert!(
-        remark.contains("extras: length does not fit the opcode: 0 at byte 4, allowed 31"),
-        "{remark}"
+    let lint = &packets[4]["lints"][0];
+    assert_eq!(
+        (&lint["id"], &lint["severity"]),
+        (&"extras-length".into(), &"error".into())
+    );
+    // Offsets count from the start of all input, as those of fields do.
+    assert_eq!(lint["offset"], packets[4]["offset"].as_u64().unwrap() + 4);
+    assert_eq!(
+        (&lint["found"], &lint["section"]),
+        (&0.into(), &"request shapes".into())
     );
 }
 
 #[test]
-fn what_a_server_would_refuse_is_remarked() {
-    // GET with extras, and an opcode that nobody uses.
+fn what_is_wrong_or_odd_is_told_with_its_place() {
+    // GET with extras, an opcode that nobody uses, and a SET whose expiration is meant to count from now.
     let get = "800000010400000000000005000000000000000000000000000000006b";
     let unknown = "80fa00000000000000000000000000000000000000000000";
-    let ran = memlet(&["decode", get, unknown]);
+    let set = "80010001080000000000000a000000000000000000000000 00000000 0028de80 6b76";
+    let ran = memlet(&["decode", get, unknown, set]);
     let text = ran.ok();
-    assert!(
-        text.contains("remark: extras: length does not fit the opcode: 4 at byte 4, allowed 0"),
-        "{text}"
-    );
-    assert!(text.contains("remark: opcode 0xfa"), "{text}");
+    for line in [
+        "  error: the opcode takes no extras of this length: extras length at byte 4: 4, allowed 0 [extras-length]",
+        "  warning: nobody has given the opcode a meaning: opcode at byte 30: 250 (0xfa), nearest DROP_PRIVILEGE (0xfb) [unknown-opcode]",
+        "  warning: the expiration is a date in the 1970s: expiration at byte 81: 2678400, allowed at most 2592000 [expiration-in-1970]",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+    }
 }
 
 #[test]

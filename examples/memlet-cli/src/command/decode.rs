@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
-use memlet::capture::{Explained, ExplainedField, FieldValue, explain};
-use memlet_core::wire::Dialect;
+use memlet::capture::{Explained, explain};
+use memlet_core::wire::fields::{Finding, Options, Span, Value as FieldValue};
+use memlet_core::wire::{Dialect, Escaped};
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::{input, output};
 
-/// Explain packets: every field with its place, its number and what it means
+/// Explain packets: every field with its place, its number and what it means, and what is wrong or odd
 ///
 /// Takes one direction of a connection, packet after packet. An argument is hexadecimal or base64; hexadecimal may have
 /// blanks, commas, colons and 0x in between. A file or standard input may also be the bytes themselves, which is what
@@ -37,6 +38,18 @@ pub(crate) struct Arguments {
     /// Whose numbers they are: 0x23 is GATK to memcached and IOCTL_GET to Couchbase
     #[arg(long, value_enum, default_value_t = Whose::Memcached)]
     dialect: Whose,
+
+    /// Keys start with the id of their collection, as after HELLO Collections
+    #[arg(long)]
+    collections: bool,
+
+    /// Show passwords, proofs and keys, which are masked otherwise
+    #[arg(long)]
+    show_credentials: bool,
+
+    /// Say of every field what it is for, and where the specification speaks of it
+    #[arg(long)]
+    explain: bool,
 
     /// Print JSON, one packet a line
     #[arg(long)]
@@ -75,13 +88,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Whose::Memcached => Dialect::Memcached,
         Whose::Couchbase => Dialect::Couchbase,
     };
+    let options = Options {
+        dialect,
+        collections: arguments.collections,
+        show_credentials: arguments.show_credentials,
+        ..Options::default()
+    };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut fault = None;
-    for packet in explain(&bytes, dialect) {
+    for packet in explain(&bytes, options) {
         if arguments.json {
             output::json_line(&mut out, &as_json(&packet))?;
         } else {
-            print(&packet, &mut out)?;
+            print(&packet, arguments.explain, &mut out)?;
         }
         fault = packet
             .fault
@@ -162,65 +181,133 @@ fn from_text(text: &[u8], form: Form) -> Option<Vec<u8>> {
     }
 }
 
-fn print(packet: &Explained<'_>, out: &mut impl Write) -> io::Result<()> {
+fn print(packet: &Explained<'_>, with_explanations: bool, out: &mut impl Write) -> io::Result<()> {
     let Explained { offset, len, .. } = packet;
     writeln!(out, "byte {offset}, {len} bytes: {}", packet.summary)?;
-    for ExplainedField {
-        name,
-        offset,
-        len,
-        value,
-        text,
-    } in &packet.fields
-    {
-        let end = offset + len - 1;
-        let place = if *len > 1 {
-            format!("{offset}-{end}")
-        } else {
-            offset.to_string()
-        };
-        write!(out, "  {place:>9}  {name:<22}")?;
-        if let FieldValue::Number(number) = value {
-            write!(out, "{number}{}", if text.is_empty() { "" } else { "  " })?;
-        }
-        writeln!(out, "{text}")?;
+    for span in &packet.fields {
+        print_field(span, with_explanations, out)?;
     }
-    for remark in &packet.remarks {
-        writeln!(out, "  remark: {remark}")?;
-    }
-    if let Some(fault) = &packet.fault {
-        writeln!(out, "  fault: {fault}")?;
+    for finding in &packet.findings {
+        let lint = finding.lint;
+        writeln!(
+            out,
+            "  {}: {finding} [{}]",
+            lint.severity().name(),
+            lint.id()
+        )?;
     }
     Ok(())
 }
 
-fn as_json(packet: &Explained<'_>) -> Value {
-    let fields = packet.fields.iter().map(|field| {
-        let mut members = output::object([
-            ("name", field.name.clone().into()),
-            ("offset", field.offset.into()),
-            ("length", field.len.into()),
-        ]);
-        match field.value {
-            FieldValue::Number(number) => {
-                members.insert("value".into(), number.into());
-            }
-            FieldValue::Bytes(bytes) => members.extend(output::bytes("value", bytes)),
+fn print_field(span: &Span<'_>, with_explanation: bool, out: &mut impl Write) -> io::Result<()> {
+    let end = span.offset + span.len - 1;
+    let place = if span.len > 1 {
+        format!("{}-{end}", span.offset)
+    } else {
+        span.offset.to_string()
+    };
+    let index = span.index.map(|index| format!(" {index}"));
+    let name = format!("{}{}", span.name, index.unwrap_or_default());
+    let indent = 2 * usize::from(span.depth);
+    let mut line = format!("  {place:>9}  {:indent$}{name:<24}", "");
+    line += &match span.value {
+        FieldValue::Group => String::new(),
+        FieldValue::Number(number) => number.to_string(),
+        FieldValue::Text(bytes) | FieldValue::Json(bytes) | FieldValue::Bytes(bytes) => {
+            quoted(bytes)
         }
-        members.insert("meaning".into(), field.text.clone().into());
-        Value::Object(members)
-    });
+        FieldValue::Named { name: None, .. } | FieldValue::Hexadecimal(_) => span.value.to_string(),
+        value => match value.number() {
+            // Numbers that are known by their digits in hexadecimal are named ones and bits.
+            Some(number @ 10..) if !is_time(&value) => format!("{number:#x}  {value}"),
+            Some(number) => format!("{number}  {value}"),
+            None => value.to_string(),
+        },
+    };
+    if span.missing > 0 {
+        line += &format!("  ({} bytes missing)", span.missing);
+    }
+    if with_explanation && !span.explanation.is_empty() {
+        line += &format!("  # {} ({})", span.explanation, span.section.title());
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+fn is_time(value: &FieldValue<'_>) -> bool {
+    matches!(
+        value,
+        FieldValue::Duration { .. } | FieldValue::Timestamp(_)
+    )
+}
+
+/// The first bytes as text in quotes, and how many there are in all when that is not all of them.
+fn quoted(bytes: &[u8]) -> String {
+    const SHOWN_MAX: usize = 256;
+    match bytes.get(..SHOWN_MAX) {
+        Some(front) if bytes.len() > SHOWN_MAX => {
+            format!("\"{}\"… ({} bytes)", Escaped(front), bytes.len())
+        }
+        _ => format!("\"{}\"", Escaped(bytes)),
+    }
+}
+
+fn as_json(packet: &Explained<'_>) -> Value {
+    let fields = packet.fields.iter().map(field_as_json);
+    let lints = packet.findings.iter().map(finding_as_json);
     let fault = packet.fault.as_ref();
     output::object([
         ("offset", packet.offset.into()),
         ("length", packet.len.into()),
         ("summary", packet.summary.clone().into()),
         ("fields", fields.collect::<Vec<_>>().into()),
-        ("remarks", packet.remarks.clone().into()),
+        ("lints", lints.collect::<Vec<_>>().into()),
         (
             "fault",
             fault.map_or(Value::Null, |fault| fault.to_string().into()),
         ),
+    ])
+    .into()
+}
+
+fn field_as_json(span: &Span<'_>) -> Value {
+    let mut members = output::object([
+        ("name", span.name.into()),
+        ("offset", span.offset.into()),
+        ("length", span.len.into()),
+        ("depth", span.depth.into()),
+    ]);
+    if let Some(index) = span.index {
+        members.insert("index".into(), index.into());
+    }
+    if span.missing > 0 {
+        members.insert("missing".into(), span.missing.into());
+    }
+    if let Some(number) = span.value.number() {
+        members.insert("value".into(), number.into());
+        members.insert("meaning".into(), span.value.to_string().into());
+    } else if let Some(bytes) = span.value.bytes() {
+        members.extend(output::bytes("value", bytes));
+    }
+    if span.secret {
+        members.insert("secret".into(), true.into());
+    }
+    members.insert("explanation".into(), span.explanation.into());
+    members.insert("section".into(), span.section.title().into());
+    Value::Object(members)
+}
+
+fn finding_as_json(finding: &Finding) -> Value {
+    let lint = finding.lint;
+    output::object([
+        ("id", lint.id().into()),
+        ("severity", lint.severity().name().into()),
+        ("text", finding.to_string().into()),
+        ("field", finding.field.into()),
+        ("offset", finding.offset.into()),
+        ("length", finding.len.into()),
+        ("found", finding.found.into()),
+        ("explanation", lint.explanation().into()),
+        ("section", lint.section().title().into()),
     ])
     .into()
 }
