@@ -24,7 +24,7 @@ pub(crate) const STORE_LEN: usize = from_environment(
 pub(crate) const SOCKETS: usize = from_environment(
     option_env!("MEMLET_NODE_CONNECTIONS"),
     match () {
-        () if IS_SMALL => 6,
+        () if IS_SMALL => 8,
         () if IS_LARGE => 16,
         () => 8,
     },
