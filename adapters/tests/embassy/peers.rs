@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use memlet::embassy::{AcceptOptions, Ended};
@@ -331,4 +332,66 @@ fn a_task_that_is_dropped_forgets_the_value_and_tells() {
         *seen.endings.borrow(),
         [Ended::Closed(CloseReason::Abandoned)]
     );
+}
+
+/// Answers a request only once somebody else has let it.
+#[derive(Default)]
+struct Gate {
+    is_open: bool,
+    asked: usize,
+    ended: usize,
+    waker: Option<Waker>,
+}
+
+impl Handler for Gate {
+    type Session = ();
+
+    fn handle(&mut self, (): &mut (), _: &Request<'_>, reply: &mut Reply<'_>, _: u32) -> Outcome {
+        self.asked += 1;
+        match self.is_open {
+            true => reply.success(0).into(),
+            false => Outcome::Wait,
+        }
+    }
+
+    fn poll_wait(&mut self, (): &mut (), context: &mut Context<'_>) -> Poll<()> {
+        if self.is_open {
+            return Poll::Ready(());
+        }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn end_session(&mut self, (): &mut ()) {
+        self.ended += 1;
+    }
+}
+
+#[test]
+fn a_handler_that_waits_is_called_again_and_not_waited_for_too_long() {
+    let mut network = Network::new();
+    let gate = Rc::new(RefCell::new(Gate::default()));
+    let (seen, _) = serve(&mut network, &gate, 1, options());
+    let stack = network.client;
+    network.run({
+        let gate = Rc::clone(&gate);
+        async move {
+            let mut peer = Peer::connect(stack).await.unwrap();
+            peer.say(&with_key(Opcode::NOOP, b"").repeat(2)).await;
+            Timer::after_secs(30).await;
+            assert_eq!(gate.borrow().asked, 1);
+            gate.borrow_mut().is_open = true;
+            gate.borrow_mut().waker.take().unwrap().wake();
+            peer.hear(48).await;
+            gate.borrow_mut().is_open = false;
+            peer.say(&with_key(Opcode::NOOP, b"")).await;
+            let start = Instant::now();
+            assert!(peer.hear_all().await.is_empty());
+            assert!(start.elapsed() < Duration::from_secs(120));
+            peer.close().await;
+        }
+    });
+    network.run(closed(Rc::clone(&seen), 1));
+    assert_eq!(*seen.endings.borrow(), [Ended::Idle]);
+    assert_eq!(gate.borrow().ended, 1);
 }
