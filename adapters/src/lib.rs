@@ -11,6 +11,11 @@
 //! | `capture` | `capture`: packets explained for people | std |
 //! | `metrics` | `metrics`: counters as JSON and for Prometheus, over HTTP | a Unix system |
 //! | `load` | `load`: a load generator | a Unix system |
+//! | `tracing` | what happens on connections is told to tracing; `std` includes it | no std |
+//! | `defmt` | the same to defmt, on systems without an operating system; the public types can be logged by it | no std, a logger |
+//!
+//! Both may be on. The levels: error, somebody must act; warn, a peer misbehaves; info, connections come and go; debug, a line
+//! for every batch of requests; trace, the headers of packets. Values and credentials are not logged.
 #![cfg_attr(
     not(any(feature = "std", feature = "load", feature = "capture", test)),
     no_std
@@ -18,6 +23,10 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+
+#[cfg(any(feature = "asynch", feature = "blocking"))]
+#[macro_use]
+mod log;
 
 #[cfg(feature = "asynch")]
 pub mod asynch;

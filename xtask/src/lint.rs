@@ -26,6 +26,8 @@ const FEATURE_SETS: &[(&str, &str)] = &[
     ("memlet", "asynch"),
     ("memlet", "embassy"),
     ("memlet", "near"),
+    ("memlet", "asynch,tracing"),
+    ("memlet", "embassy,defmt"),
     ("memlet", "std"),
     ("memlet", "load"),
     ("memlet", "capture"),

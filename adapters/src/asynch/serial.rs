@@ -14,6 +14,7 @@ use crate::serve::ServeError;
 
 /// How long silence has to be on a line to say something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SerialOptions {
     /// Milliseconds of silence in the middle of a request after which it is given up.
     ///
@@ -38,6 +39,7 @@ impl Default for SerialOptions {
 
 /// What has happened on a line since it is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SerialCounts {
     /// Sessions begun: one at the start, and one after each that ended.
     pub sessions: u32,
@@ -108,6 +110,7 @@ pub async fn serve_serial<S: Read + Write, H: Handler>(
             End::Line => return Ok(()),
             End::Asked => connection.restart(true).await,
             End::Gap => {
+                log!(warn, "half a request, then silence: a new session begins");
                 count(counts, |counts| &mut counts.gaps, 1);
                 connection.restart(false).await;
             }
@@ -117,6 +120,10 @@ pub async fn serve_serial<S: Read + Write, H: Handler>(
                 discard(&mut connection, options.quiet_ms, counts, &sleep).await;
             }
             End::Fault => {
+                log!(
+                    warn,
+                    "the line lost bytes: a new session begins once it is quiet"
+                );
                 count(counts, |counts| &mut counts.faults, 1);
                 connection.restart(false).await;
                 discard(&mut connection, options.quiet_ms, counts, &sleep).await;

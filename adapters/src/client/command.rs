@@ -28,6 +28,21 @@ pub struct Command<'a> {
     value: &'a [u8],
 }
 
+/// The opcode, and the key in bounded length.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Command<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let (key, value_len) = (memlet_core::wire::Escaped(self.key), self.value.len());
+        defmt::write!(
+            f,
+            "Command {{ opcode: {}, key: {}, value: {=usize} bytes }}",
+            self.opcode,
+            key,
+            value_len
+        );
+    }
+}
+
 /// The extras of each kind of command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extras<'a> {

@@ -16,6 +16,7 @@ use super::inbox::Inbox;
 /// Why a DCP feed gave no event, or a command was not sent; `E` is the error of its transport.
 #[doc(alias = "UprError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DcpError<E> {
     /// The transport failed, or its time was over. Nothing is lost by a wait that took too long: it may be repeated.

@@ -8,6 +8,7 @@ use memlet_core::wire::{EmitError, Opcode, Status};
 
 /// Why a request cannot be sent. Nothing has been sent of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RequestError {
     /// The key is longer than the settings allow.
@@ -56,6 +57,7 @@ impl core::error::Error for RequestError {}
 
 /// Why an operation of a client failed; `E` is the error of its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error<E> {
     /// The transport failed, or its time was over: [`Error::is_timeout`]. The client is of no more use.

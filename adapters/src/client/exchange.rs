@@ -11,6 +11,7 @@ use memlet_core::wire::{
 
 use super::command::EXTRAS_LEN_MAX;
 use super::{Buffer, ClientSettings, Command, Error, RequestError, Touched};
+use crate::log::log_break;
 
 /// The machine, the bytes that wait to be sent, and those that have arrived.
 ///
@@ -349,7 +350,8 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
     /// Says that so many bytes have been read into [`Exchange::space`]; 0 that the server has closed.
     pub(crate) fn handle_read(&mut self, len: usize) -> Result<(), ReplyError> {
         if len == 0 {
-            self.machine.handle_end_of_input(self.end - self.start)?;
+            let ended = self.machine.handle_end_of_input(self.end - self.start);
+            ended.inspect_err(log_break)?;
             // Nothing had to come any more, but whoever reads waits for something.
             return Err(self.machine.abandon(ReplyErrorKind::Ended));
         }
@@ -360,12 +362,12 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
     /// The next reply to a request from `from` on; those to earlier ones are dropped. `None`: read first.
     #[inline]
     pub(crate) fn poll(&mut self, from: u32) -> Result<Option<Arrived>, ReplyError> {
-        self.poll_as(from, true)
+        self.poll_as(from, true).inspect_err(log_break)
     }
 
     /// [`Exchange::poll`] without the value, which [`Exchange::poll_value`] gives in pieces.
     pub(crate) fn poll_head(&mut self, from: u32) -> Result<Option<Arrived>, ReplyError> {
-        self.poll_as(from, false)
+        self.poll_as(from, false).inspect_err(log_break)
     }
 
     #[inline]
@@ -427,7 +429,8 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
         }
         let start = self.start;
         let input = self.input.as_ref().get(start..self.end).unwrap_or_default();
-        match self.machine.handle_input(input)? {
+        let received = self.machine.handle_input(input);
+        match received.inspect_err(log_break)? {
             Received::Value(piece) => {
                 let end = start + piece.len();
                 self.start = end;
@@ -507,6 +510,11 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
         if error.kind() == ErrorKind::Interrupted {
             return Ok(());
         }
+        log!(
+            warn,
+            "the transport to the server failed: {:?}",
+            error.kind()
+        );
         let kind = ReplyErrorKind::Transport;
         let _ = if self.sent < self.staged || self.value_unsent > 0 {
             self.machine.abandon_sending(kind)
@@ -536,7 +544,9 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
                 Status(arrived.header.vbucket_or_status),
             )
         };
-        Error::Reply(self.machine.reject(kind, &response))
+        let error = self.machine.reject(kind, &response);
+        log_break(&error);
+        Error::Reply(error)
     }
 }
 

@@ -6,6 +6,14 @@ use super::RequestError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features<'a>(pub &'a [u8]);
 
+/// How many there are.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Features<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Features({=usize} bytes)", self.0.len());
+    }
+}
+
 impl Features<'_> {
     /// How many may be asked for at once; there are fewer than 40.
     pub const ASKED_MAX: usize = 64;

@@ -20,6 +20,21 @@ pub struct Item<'a> {
     pub datatype: DataType,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Item<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Item {{ key: {}, value: {=usize} bytes, flags: {=u32}, cas: {=u64}, datatype: {} }}",
+            memlet_core::wire::Escaped(self.key),
+            self.value.len(),
+            self.flags,
+            self.cas,
+            self.datatype
+        );
+    }
+}
+
 impl<'a> Item<'a> {
     /// Reads the reply to a get that has hit.
     pub(crate) fn read(response: &Response<'a>) -> Result<Item<'a>, ReplyErrorKind> {
@@ -61,8 +76,23 @@ pub struct OwnedItem {
     pub datatype: DataType,
 }
 
+#[cfg(all(feature = "alloc", feature = "defmt"))]
+impl defmt::Format for OwnedItem {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "OwnedItem {{ value: {=usize} bytes, flags: {=u32}, cas: {=u64}, datatype: {} }}",
+            self.value.len(),
+            self.flags,
+            self.cas,
+            self.datatype
+        );
+    }
+}
+
 /// A counter after it was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Counter {
     /// Its value.
     pub value: u64,
@@ -84,6 +114,7 @@ impl Counter {
 
 /// What is left of an item when its value has gone another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Touched {
     /// What was stored with the item.
     pub flags: u32,

@@ -7,6 +7,7 @@ use super::RequestError;
 
 /// What a server knows of a key. The number stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct KeyState(pub u8);
 
 impl KeyState {
@@ -23,6 +24,7 @@ impl KeyState {
 /// The answer to OBSERVE of one key.
 #[doc(alias = "ObserveResult")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Observed {
     /// What the server knows of the key.
     pub state: KeyState,
@@ -36,6 +38,7 @@ pub struct Observed {
 
 /// What [`Observed::check_persistence`] finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Persistence {
     /// The change is on disk.
     Persisted,

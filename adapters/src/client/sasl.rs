@@ -4,6 +4,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mechanisms<'a>(pub &'a [u8]);
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Mechanisms<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Mechanisms({})", memlet_core::wire::Escaped(self.0));
+    }
+}
+
 impl<'a> Mechanisms<'a> {
     /// Their names, one by one.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -25,4 +32,17 @@ pub enum SaslAnswer<'a> {
     Done(&'a [u8]),
     /// The server's challenge, to be answered with another step.
     Continue(&'a [u8]),
+}
+
+/// What a challenge says is not for a log.
+#[cfg(feature = "defmt")]
+impl defmt::Format for SaslAnswer<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            SaslAnswer::Done(text) => defmt::write!(f, "Done({=usize} bytes)", text.len()),
+            SaslAnswer::Continue(challenge) => {
+                defmt::write!(f, "Continue({=usize} bytes)", challenge.len());
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use memlet_core::wire::KEY_LEN_MAX;
 
 /// Limits and sizes of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ClientSettings {
     /// What is taken from the server: limits of a reply, meaning of the opcodes.

@@ -13,6 +13,7 @@ use super::inbox::Inbox;
 
 /// Why a TAP feed gave no message; `E` is the error of its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TapError<E> {
     /// The transport failed, or its time was over. Nothing is lost by a wait that took too long: it may be repeated.

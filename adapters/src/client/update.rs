@@ -19,6 +19,7 @@ pub enum Change<V> {
 
 /// How a compare-and-swap ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
     /// The value was stored.
     Stored {
@@ -35,6 +36,7 @@ pub enum Outcome {
 
 /// What the step by step form wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum UpdateStep<'a> {
     /// It has ended.
     Done(Outcome),

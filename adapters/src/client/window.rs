@@ -4,6 +4,7 @@ use memlet_core::wire::Response;
 
 /// What became of one command of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Answer<'a> {
     /// It was quiet and stayed silent: a get missed, anything else succeeded.
     Silent,

@@ -38,6 +38,7 @@ pub struct Buffers<'b> {
 
 /// What a caller has to put right before anybody can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ListenError {
     /// Port 0 cannot be listened on.
@@ -82,6 +83,7 @@ pub async fn accept<H: Handler>(
     let output_len = output.try_borrow().map_or(0, |output| output.len());
     let output_len = output_len.min(transmit.len());
     if let Err(error) = check_buffers(input.len(), output_len) {
+        log!(error, "cannot serve: {}", error);
         return ListenError::Buffer(error);
     }
     let shared = Shared { handler, output };
@@ -93,8 +95,12 @@ pub async fn accept<H: Handler>(
     loop {
         match socket.accept(port).await {
             Ok(()) => {}
-            Err(AcceptError::InvalidPort) => return ListenError::Port,
+            Err(AcceptError::InvalidPort) => {
+                log!(error, "cannot serve: {}", ListenError::Port);
+                return ListenError::Port;
+            }
             Err(_) => {
+                log!(debug, "cannot listen yet");
                 socket.abort();
                 Timer::at(after(Some(RETRY))).await;
                 continue;

@@ -19,12 +19,14 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use embassy_net::tcp::{Error, TcpSocket};
+use embassy_net::{IpAddress, IpEndpoint};
 use embassy_time::with_deadline;
 use memlet_core::handler::Handler;
 
 use super::options::after;
 use super::{AcceptOptions, Ended};
 use crate::asynch::{note_waiting, yield_now};
+use crate::log::Label;
 use crate::serve::{Incoming, Stage};
 
 /// What all connections share.
@@ -61,6 +63,9 @@ pub(super) async fn serve<H: Handler>(
         incoming: Incoming::new(input, output_len),
         shared,
     };
+    connection
+        .incoming
+        .set_label(label(socket.remote_endpoint()));
     let mut idle_at = after(options.idle_after);
     // Something had to be waited for since the last read was begun, so other tasks have had their turn.
     let mut has_waited = true;
@@ -77,8 +82,8 @@ pub(super) async fn serve<H: Handler>(
                 };
                 match read {
                     Ok(Ok(len)) => connection.incoming.handle_read(len),
-                    Ok(Err(error)) => return Ended::Failed(error),
-                    Err(_) => return Ended::Idle,
+                    Ok(Err(error)) => return connection.ended(Ended::Failed(error)),
+                    Err(_) => return connection.ended(Ended::Idle),
                 }
             }
             Stage::Execute { .. } | Stage::Ended => match connection.execute(socket, &clock) {
@@ -90,16 +95,16 @@ pub(super) async fn serve<H: Handler>(
                         .await
                         .is_err()
                     {
-                        return Ended::Unread;
+                        return connection.ended(Ended::Unread);
                     }
                     if free(socket) < room {
-                        return Ended::Failed(Error::ConnectionReset);
+                        return connection.ended(Ended::Failed(Error::ConnectionReset));
                     }
                     has_waited = true;
                 }
                 // Somebody holds the handler over an await: wait until that is over.
                 Err(Stopped::Borrowed) => yield_now().await,
-                Err(Stopped::Failed(error)) => return Ended::Failed(error),
+                Err(Stopped::Failed(error)) => return connection.ended(Ended::Failed(error)),
             },
             Stage::Wait => {
                 // A handler that is always ready wants others to get something done first.
@@ -107,12 +112,32 @@ pub(super) async fn serve<H: Handler>(
                 yield_now().await;
                 let ready = poll_fn(|context| connection.poll_wait(context));
                 if with_deadline(idle_at, ready).await.is_err() {
-                    return Ended::Idle;
+                    return connection.ended(Ended::Idle);
                 }
             }
             Stage::Close(reason) => return Ended::Closed(reason),
         }
     }
+}
+
+/// Tells a new connection from others in logs, and who it is.
+fn label(peer: Option<IpEndpoint>) -> Label {
+    let Some(peer) = peer else {
+        return Label::default();
+    };
+    let label = Label::new(peer.port);
+    match peer.addr {
+        IpAddress::Ipv4(address) => {
+            let [a, b, c, d] = address.octets();
+            log!(info, "{}connected from {}.{}.{}.{}", label, a, b, c, d);
+        }
+        #[allow(
+            unreachable_patterns,
+            reason = "there are others if the stack has been built for them"
+        )]
+        _ => log!(info, "{}connected", label),
+    }
+    label
 }
 
 /// Why nothing was executed.
@@ -126,6 +151,16 @@ enum Stopped {
 }
 
 impl<H: Handler> Connection<'_, H> {
+    /// Logs an end that the protocol does not know of.
+    fn ended(&self, ended: Ended) -> Ended {
+        let label = self.incoming.label();
+        match ended {
+            Ended::Unread => log!(warn, "{}closed: {}", label, ended),
+            _ => log!(info, "{}closed: {}", label, ended),
+        }
+        ended
+    }
+
     /// Executes what has arrived and sends the answers; whether something got done.
     fn execute(
         &mut self,

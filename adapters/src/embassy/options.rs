@@ -26,6 +26,29 @@ pub struct AcceptOptions {
     pub close_within: Duration,
 }
 
+/// In milliseconds.
+#[cfg(feature = "defmt")]
+impl defmt::Format for AcceptOptions {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let [idle, unread, keep_alive, vanished] = [
+            self.idle_after,
+            self.unread_after,
+            self.keep_alive,
+            self.vanished_after,
+        ]
+        .map(|time| time.map(|time| time.as_millis()));
+        defmt::write!(
+            f,
+            "AcceptOptions {{ idle_after: {}, unread_after: {}, keep_alive: {}, vanished_after: {}, close_within: {=u64} }}",
+            idle,
+            unread,
+            keep_alive,
+            vanished,
+            self.close_within.as_millis()
+        );
+    }
+}
+
 impl Default for AcceptOptions {
     fn default() -> AcceptOptions {
         AcceptOptions {
@@ -56,9 +79,22 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Ended::Closed(reason) => reason.fmt(f),
-            Ended::Failed(error) => error.fmt(f),
+            Ended::Failed(Error::ConnectionReset) => f.write_str("reset or vanished"),
             Ended::Idle => f.write_str("idle for too long"),
             Ended::Unread => f.write_str("answers left unread for too long"),
+        }
+    }
+}
+
+/// As [`fmt::Display`].
+#[cfg(feature = "defmt")]
+impl defmt::Format for Ended {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Ended::Closed(reason) => reason.format(f),
+            Ended::Failed(Error::ConnectionReset) => defmt::write!(f, "reset or vanished"),
+            Ended::Idle => defmt::write!(f, "idle for too long"),
+            Ended::Unread => defmt::write!(f, "answers left unread for too long"),
         }
     }
 }

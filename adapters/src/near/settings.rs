@@ -7,6 +7,7 @@ use crate::client::ClientSettings;
 
 /// How a near cache behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct NearSettings {
     /// For how many seconds an item is served after it was asked from upstream, or given to it; 0: never.
@@ -29,6 +30,7 @@ impl Default for NearSettings {
 
 /// How a near cache deals with its upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct UpstreamSettings<'a> {
     /// How long upstream may take for its next answer, and how long one write to it may. Then the connection is given
@@ -73,6 +75,14 @@ pub struct Login<'a> {
 impl core::fmt::Debug for Login<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
+/// As `Debug`: a password gets into no log.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Login<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Login(..)");
     }
 }
 

@@ -9,6 +9,7 @@ use super::slot::{Slot, State};
 
 /// What a near cache has counted. All wrap around.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct NearStatistics {
     /// Gets answered from the store.

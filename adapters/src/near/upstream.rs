@@ -114,6 +114,11 @@ pub async fn keep_connected<S: Shards, C: Connect, D: Future<Output = ()>>(
             backoff = settings.backoff_min;
             continue;
         }
+        log!(
+            warn,
+            "upstream is away: the next attempt follows in {} ms",
+            backoff.as_millis() as u64
+        );
         task.with(|near| near.handle_away((task.clock)()));
         (task.delay)(backoff).await;
         backoff = backoff.saturating_mul(2).min(settings.backoff_max);
@@ -172,8 +177,12 @@ impl<S: Shards, T: Fn() -> u32, W: Fn(Duration) -> D, D: Future<Output = ()>>
             self.with(NearCache::handle_refused);
             return false;
         };
+        log!(info, "connected to upstream");
         self.with(NearCache::handle_up);
         let ended = self.converse(&mut client, output_len).await;
+        if ended.is_late {
+            log!(warn, "upstream is late: the connection is given up");
+        }
         self.with(|near| near.handle_lost(ended.is_late, (self.clock)()));
         ended.has_answered
     }

@@ -10,6 +10,7 @@ use super::{BufferError, error};
 
 /// What is to be done next with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Step {
     /// Read into [`Connection::space`], then [`Connection::handle_read`].
     Read,

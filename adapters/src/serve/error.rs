@@ -8,6 +8,7 @@ use memlet_core::wire::HEADER_LEN;
 
 /// A buffer of the caller's is too short to serve anything with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum BufferError {
     /// The input does not hold the header of a packet.
@@ -63,6 +64,7 @@ pub(crate) fn check_buffers(input_len: usize, output_len: usize) -> Result<(), B
 /// What a peer did wrong is none of these: it has been told, and is the
 /// [`CloseReason`](memlet_core::connection::CloseReason).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ServeError<E> {
     /// The transport failed.

@@ -6,6 +6,7 @@ use memlet_core::connection::{CloseReason, ConnectionOptions, Next, ServerConnec
 use memlet_core::handler::Handler;
 
 use crate::client::move_to_front;
+use crate::log::{Headers, Label, Packets};
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub(crate) struct Incoming<'b, H: Handler> {
     filled: usize,
     stage: Stage,
     has_progressed: bool,
+    label: Label,
 }
 
 impl<'b, H: Handler> Incoming<'b, H> {
@@ -47,7 +49,19 @@ impl<'b, H: Handler> Incoming<'b, H> {
             filled: 0,
             stage: Stage::Read,
             has_progressed: false,
+            label: Label::default(),
         }
+    }
+
+    /// Tells the connection from others in logs.
+    #[cfg(feature = "embassy")]
+    pub(crate) fn set_label(&mut self, label: Label) {
+        self.label = label;
+    }
+
+    #[cfg(feature = "embassy")]
+    pub(crate) fn label(&self) -> Label {
+        self.label
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -86,21 +100,48 @@ impl<'b, H: Handler> Incoming<'b, H> {
             Stage::Execute { .. } => {}
             Stage::Ended => {
                 let reason = self.machine.handle_end_of_input(handler, unread.len());
-                self.stage = Stage::Close(reason);
+                self.close(reason);
                 return 0;
             }
             Stage::Read | Stage::Wait | Stage::Close(_) => return 0,
         }
+        let starts_packet = self.machine.is_between_requests();
         let progress = self.machine.handle_input(handler, unread, output, now);
         self.consumed = self.consumed.saturating_add(progress.consumed);
         self.has_progressed = progress.consumed > 0 || progress.written > 0;
+        if self.has_progressed {
+            let requests = Packets {
+                bytes: unread.get(..progress.consumed).unwrap_or_default(),
+                starts_packet,
+            };
+            let answers = Packets {
+                bytes: output.get(..progress.written).unwrap_or_default(),
+                starts_packet: true,
+            };
+            log!(trace, "{}received {}", self.label, Headers(requests));
+            log!(debug, "{}{} => {}", self.label, requests, answers);
+            log!(trace, "{}answered {}", self.label, Headers(answers));
+        }
         self.stage = match progress.next {
             Next::Read { .. } => Stage::Read,
             Next::Write { room } => Stage::Execute { room },
             Next::Wait => Stage::Wait,
-            Next::Close(reason) => Stage::Close(reason),
+            Next::Close(reason) => {
+                self.close(reason);
+                return progress.written;
+            }
         };
         progress.written
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        match reason {
+            CloseReason::EndOfInput | CloseReason::Requested => {
+                log!(info, "{}closed: {}", self.label, reason);
+            }
+            _ => log!(warn, "{}closed: {}", self.label, reason),
+        }
+        self.stage = Stage::Close(reason);
     }
 
     /// Asks the handler, which waits, whether it has a use for another call.

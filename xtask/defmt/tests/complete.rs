@@ -3,40 +3,56 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Types that no log shows, by folder and name.
-const NOT_LOGGED: &[(&str, &[&str])] = &[(
-    "core",
-    &[
-        // They hold memory, machines, outputs or programs of the caller's; their statistics, states and errors are logged.
-        "ClientConnection",
-        "Counted",
-        "CountedSession",
-        "DcpConsumer",
-        "Engine",
-        "Ketama",
-        "Figures",
-        "Reply", // The handler's output; the replies of clients and DCP are others.
-        "Reservation",
-        "ServerConnection",
-        "Session",
-        "Store",
-        "TapConsumer",
-        "TapProducer",
-        // They have no contents.
-        "Alone",
-        "NoCredentials",
-        // They hold passwords, or parts of hashes.
-        "Md5",
-        "OneAtATime",
-        "UserList",
-        // Iterators: what they yield is logged.
-        "CacheRecordsIter",
-        "FailoverEntries",
-        "FrameInfos",
-        "VbucketSeqnosIter",
-        "XattrsIter",
-    ],
-)];
+/// Folders whose types devices use, with those that no log shows.
+const NOT_LOGGED: &[(&str, &[&str])] = &[
+    ("core/src", CORE),
+    (
+        "adapters/src/asynch",
+        &["Client", "Connection", "DcpFeed", "TapFeed"],
+    ),
+    (
+        "adapters/src/blocking",
+        &["Client", "Connection", "DcpFeed", "TapFeed"],
+    ),
+    ("adapters/src/client", &["Change", "Update"]),
+    ("adapters/src/embassy", &["Buffers"]),
+    (
+        "adapters/src/near",
+        &["NearCache", "NearMemory", "NearSession"],
+    ),
+    ("adapters/src/serve", &["Connection"]),
+];
+
+const CORE: &[&str] = &[
+    // They hold memory, machines, outputs or programs of the caller's; their statistics, states and errors are logged.
+    "ClientConnection",
+    "Counted",
+    "CountedSession",
+    "DcpConsumer",
+    "Engine",
+    "Ketama",
+    "Figures",
+    "Reply", // The handler's output; the replies of clients and DCP are others.
+    "Reservation",
+    "ServerConnection",
+    "Session",
+    "Store",
+    "TapConsumer",
+    "TapProducer",
+    // They have no contents.
+    "Alone",
+    "NoCredentials",
+    // They hold passwords, or parts of hashes.
+    "Md5",
+    "OneAtATime",
+    "UserList",
+    // Iterators: what they yield is logged.
+    "CacheRecordsIter",
+    "FailoverEntries",
+    "FrameInfos",
+    "VbucketSeqnosIter",
+    "XattrsIter",
+];
 
 #[test]
 fn every_public_type_can_be_logged_or_is_known_not_to_be() {
@@ -45,7 +61,7 @@ fn every_public_type_can_be_logged_or_is_known_not_to_be() {
             .join("../..")
             .join(folder);
         let mut files = Vec::new();
-        collect(&root.join("src"), &mut files);
+        collect(&root, &mut files);
         let mut missing = Vec::new();
         let mut count = 0;
         for file in files {
@@ -57,7 +73,7 @@ fn every_public_type_can_be_logged_or_is_known_not_to_be() {
                 }
             }
         }
-        assert!(count > 30, "{folder}: only {count} types found");
+        assert!(count > 0, "{folder}: only {count} types found");
         assert!(missing.is_empty(), "no defmt::Format for {missing:#?}");
     }
 }
