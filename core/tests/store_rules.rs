@@ -42,6 +42,53 @@ fn nothing_is_lost_while_there_is_room() {
 }
 
 #[test]
+fn after_a_flush_or_when_all_has_expired_the_whole_memory_takes_new_items() {
+    for (expiration, seed) in [(0, 1), (0, 2), (10, 3), (10, 4)] {
+        let mut store = store_with_seed([20_000, 200_000][seed as usize % 2], seed);
+        let attributes = Attributes {
+            expiration,
+            ..Attributes::default()
+        };
+        let mut number = 0;
+        // Twice what there is room for, all of it read, so that both logs are full of items that are worth keeping.
+        while store.statistics().evictions < 200 {
+            let name = format!("old {number}");
+            let key = store.key(name.as_bytes());
+            store
+                .set(SetMode::Set, key, &[1; 100], attributes, 0, 1)
+                .expect("it fits");
+            for _ in 0..3 {
+                store.get(key, 1);
+            }
+            number += 1;
+        }
+        if expiration == 0 {
+            store.flush(0, 2);
+        }
+        let statistics = store.statistics();
+        let (evictions, mut bytes) = (statistics.evictions, 0);
+        let mut count = 0;
+        while bytes < statistics.memory_bytes * 4 / 5 {
+            let name = format!("new {count}");
+            let key = store.key(name.as_bytes());
+            store
+                .set(SetMode::Set, key, &[2; 100], Attributes::default(), 0, 20)
+                .expect("it fits");
+            (count, bytes) = (count + 1, bytes + 130);
+        }
+        assert_eq!(store.statistics().evictions, evictions, "seed {seed}");
+        for number in 0..count {
+            let name = format!("new {number}");
+            let key = store.key(name.as_bytes());
+            assert!(
+                store.get(key, 20).is_some(),
+                "seed {seed}: {name} of {count}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_hash_is_siphash_1_3() {
     use std::hash::Hasher;
     // The standard library's hasher is SipHash-1-3 with a key of zeros.

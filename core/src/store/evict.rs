@@ -1,7 +1,8 @@
 //! Who goes when there is no room: S3-FIFO over two circular logs, with cleaning.
 //!
 //! New items enter the small log, a tenth of the memory. What arrives at its tail goes to the main log if it was read
-//! twice or the main log still has room; else it is evicted, and a ghost of its key stays in its bucket. A new item whose
+//! twice or the main log still has room or what is dead at its tail; else it is evicted, and a ghost of its key stays in
+//! its bucket. A new item whose
 //! ghost is still there, or that is larger than half of the small log, enters the main log directly. What arrives at the
 //! tail of the main log and was read since it got its place goes back to the head, else it is evicted.
 //!
@@ -168,6 +169,7 @@ impl<O: Observer> Operation<'_, O> {
     fn advance_small(&mut self, record: &Tail) -> Option<u32> {
         let len = record.header.record_len();
         let is_often = record.header.visits() == Visits::OFTEN;
+        self.reclaim_main(len);
         let main = self.state.main;
         let moved = if is_often || main.free() >= len {
             self.promote(record)
@@ -185,6 +187,21 @@ impl<O: Observer> Operation<'_, O> {
             self.count_eviction(self.state.small.tail, &record.header);
         }
         moved
+    }
+
+    /// Makes up to `len` bytes of room in the main log out of what is dead at its tail: expired, flushed or deleted. Nothing
+    /// that lives is evicted from the small log for the sake of that.
+    fn reclaim_main(&mut self, len: u32) {
+        while self.state.main.free() < len {
+            let log = self.state.main;
+            let is_dead = log
+                .entry(self.memory, log.tail)
+                .is_some_and(|entry| entry.is_filler() || (entry.cas != 0 && self.is_gone(&entry)));
+            if !is_dead {
+                break;
+            }
+            self.advance_tail(Place::Main);
+        }
     }
 
     /// Moves the record at the small log's tail to the main log; `None` if that has no room.
