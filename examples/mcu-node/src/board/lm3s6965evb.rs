@@ -277,16 +277,17 @@ impl Timers {
         Self::SYSTICK_VALUE.write(0);
         // On, by the core's clock, without its exception.
         Self::SYSTICK_CONTROL.write(1 | 1 << 2);
+        for number in [0, 1] {
+            // 32 bits, one shot.
+            Self::register(number, Self::CONFIGURATION).write(0);
+            Self::register(number, Self::MODE).write(1);
+        }
         Self::register(0, Self::INTERRUPT_MASK).write(1);
     }
 
     /// Lets a timer run once.
     fn run_once(number: usize, counts: u32) {
         Self::register(number, Self::CONTROL).write(0);
-        Self::register(number, Self::INTERRUPT_CLEAR).write(1);
-        // 32 bits, one shot.
-        Self::register(number, Self::CONFIGURATION).write(0);
-        Self::register(number, Self::MODE).write(1);
         Self::register(number, Self::LOAD).write(counts);
         Self::register(number, Self::CONTROL).write(1);
     }
