@@ -1,20 +1,15 @@
 //! The whole: one connection of a cache node, served over an async stream, with the engine over a store.
 
 use core::cell::RefCell;
-use core::convert::Infallible;
-use core::future::{Future, pending};
-use core::pin::pin;
 #[cfg(not(feature = "every-group"))]
 use core::sync::atomic::{AtomicU32, Ordering};
-use core::task::{Context, Waker};
 
-use embedded_io_async::{ErrorType, Read, Write};
-use memlet::asynch;
 use memlet_core::engine::{self, EngineSettings};
 use memlet_core::store::{Store, StoreOptions};
 
 use crate::Served;
 use crate::cell::{Cell, Late, MEMLET_STORE_MEMORY};
+use crate::slices::Slices;
 
 #[cfg(not(feature = "login"))]
 type Credentials = engine::NoCredentials;
@@ -91,56 +86,6 @@ fn engine(memory: &'static mut [u8], now: u32) -> Option<RefCell<Engine>> {
     )))
 }
 
-/// A stream that has the input to read and the output to write to, then makes wait.
-struct Slices<'a> {
-    input: &'a [u8],
-    output: &'a mut [u8],
-    served: &'a core::cell::Cell<Served>,
-}
-
-/// Copies as much as fits; returns how much that was.
-fn copy(from: &[u8], to: &mut [u8]) -> usize {
-    let mut len = 0;
-    for (place, byte) in to.iter_mut().zip(from) {
-        *place = *byte;
-        len += 1;
-    }
-    len
-}
-
-impl ErrorType for Slices<'_> {
-    type Error = Infallible;
-}
-
-impl Read for Slices<'_> {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        let mut served = self.served.get();
-        let rest = self.input.get(served.consumed..).unwrap_or_default();
-        if rest.is_empty() {
-            pending::<()>().await;
-        }
-        let len = copy(rest, buffer);
-        served.consumed += len;
-        self.served.set(served);
-        Ok(len)
-    }
-}
-
-impl Write for Slices<'_> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        let mut served = self.served.get();
-        let rest = self.output.get_mut(served.written..).unwrap_or_default();
-        let len = copy(bytes, rest);
-        served.written += len;
-        self.served.set(served);
-        Ok(len)
-    }
-
-    async fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
-
 pub(crate) fn serve(input: &[u8], output: &mut [u8], now: u32) -> Served {
     let served = core::cell::Cell::new(Served {
         consumed: 0,
@@ -164,14 +109,36 @@ pub(crate) fn serve(input: &[u8], output: &mut [u8], now: u32) -> Served {
         output,
         served: &served,
     };
-    let connection = pin!(asynch::serve(
-        stream,
-        engine,
-        input_buffer,
-        output_buffer,
-        || now
-    ));
+    serve_stream(stream, engine, input_buffer, output_buffer, now);
+    served.get()
+}
+
+#[cfg(not(feature = "blocking"))]
+fn serve_stream(
+    stream: Slices<'_>,
+    engine: &RefCell<Engine>,
+    input: &mut [u8],
+    output: &mut [u8],
+    now: u32,
+) {
+    use core::future::Future;
+    use core::pin::pin;
+    use core::task::{Context, Waker};
+
+    let connection = pin!(memlet::asynch::serve(stream, engine, input, output, || now));
     // As long as there is input it does not have to wait.
     let _ = connection.poll(&mut Context::from_waker(Waker::noop()));
-    served.get()
+}
+
+#[cfg(feature = "blocking")]
+fn serve_stream(
+    stream: Slices<'_>,
+    engine: &RefCell<Engine>,
+    input: &mut [u8],
+    output: &mut [u8],
+    now: u32,
+) {
+    if let Ok(mut engine) = engine.try_borrow_mut() {
+        let _ = memlet::blocking::serve(stream, &mut *engine, input, output, || now);
+    }
 }

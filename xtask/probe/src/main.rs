@@ -1,6 +1,6 @@
 //! core as a device would use it: one function that is given a connection's input and fills its output.
 //!
-//! The variants (features `wire`, `store`, `engine`, `login`) each hold the one before, so that their sizes can be compared;
+//! The variants (features `wire`, `store`, `engine`, `blocking`, `login`) each hold the one before, so that their sizes can be compared;
 //! `every-group` is `engine` with all the statistics of a server, `client` the other end of a connection.
 #![no_std]
 #![no_main]
@@ -11,6 +11,8 @@ mod cell;
 mod client;
 #[cfg(feature = "engine")]
 mod engine;
+#[cfg(feature = "engine")]
+mod slices;
 #[cfg(all(feature = "store", not(feature = "engine")))]
 mod store;
 #[cfg(not(any(feature = "store", feature = "client")))]

@@ -39,12 +39,13 @@ const FLASH_MAX: u64 = 24 * 1024;
 /// The most that the variant with a server's statistics may take, which no device needs.
 const FLASH_MAX_EVERY_GROUP: u64 = 25 * 1024 + 128;
 /// The feature of the probe for each variant, the smallest first.
-const VARIANTS: [(&str, &str); 6] = [
+const VARIANTS: [(&str, &str); 7] = [
     ("wire", "wire"),
     ("store", "wire + store"),
     ("engine", "wire + store + engine + connection + adapter"),
     ("login", "the same with SASL"),
     ("every-group", "with every group of statistics"),
+    ("blocking", "the whole over a blocking stream"),
     ("client", "a blocking client instead"),
 ];
 
