@@ -2,7 +2,7 @@
 
 use std::iter::FusedIterator;
 
-use memlet_core::wire::fields::{Finding, Options, Span, Visitor, visit};
+use memlet_core::wire::fields::{Conversation, Finding, Options, Side, Span, Visitor, visit};
 use memlet_core::wire::{
     Dialect, Escaped, Header, Limits, Magic, PacketView, ParseError, Parsed, Status,
 };
@@ -18,7 +18,8 @@ pub struct Explained<'a> {
     pub summary: String,
     /// Its fields, in the order of the wire; their offsets count from the start of all input.
     pub fields: Vec<Span<'a>>,
-    /// What is wrong with it or odd about it; offsets count from the start of all input.
+    /// What is wrong with it or odd about it, by itself or behind those before it; offsets count from the start of all
+    /// input. What is still open at the end, such as quiet commands, is found at the last packet.
     pub findings: Vec<Finding>,
     /// Why this is no whole packet. It is the last one then: what follows cannot be told apart.
     pub fault: Option<Fault>,
@@ -57,6 +58,8 @@ pub fn explain<'a>(input: &'a [u8], options: Options<'a>) -> Explainer<'a> {
         rest: input,
         offset: 0,
         options,
+        conversation: Conversation::new(options.dialect),
+        side: None,
     }
 }
 
@@ -66,6 +69,32 @@ pub struct Explainer<'a> {
     rest: &'a [u8],
     offset: usize,
     options: Options<'a>,
+    /// What has been said before by the side whose packets these are.
+    conversation: Conversation,
+    /// That side, by the first packet.
+    side: Option<Side>,
+}
+
+impl Explainer<'_> {
+    /// What is wrong or odd about a packet because of those before it, or because it is the last.
+    fn follow(&mut self, bytes: &[u8], is_last: bool, visitor: &mut dyn FnMut(&Finding)) {
+        let Some(Ok(header)) = bytes.first_chunk().map(Header::from_bytes) else {
+            return;
+        };
+        let from = match header.magic {
+            Magic::SERVER_REQUEST => Side::Server,
+            Magic::SERVER_RESPONSE => Side::Client,
+            magic if magic.is_request() => Side::Client,
+            _ => Side::Server,
+        };
+        // Of what has been mixed together by hand, the order means nothing.
+        if *self.side.get_or_insert(from) == from {
+            self.conversation.handle_packet(from, bytes, visitor);
+        }
+        if is_last {
+            self.conversation.clone().finish(visitor);
+        }
+    }
 }
 
 impl<'a> Iterator for Explainer<'a> {
@@ -93,6 +122,8 @@ impl<'a> Iterator for Explainer<'a> {
             findings: Vec::new(),
         };
         visit(bytes, &self.options, &mut lists);
+        let is_last = self.rest.is_empty();
+        self.follow(bytes, is_last, &mut |finding| lists.finding(finding));
         let Lists {
             fields, findings, ..
         } = lists;

@@ -1,6 +1,6 @@
 //! Any bytes through the explanation of packets: nothing panics, the leaves tile what is there, groups hold what is in them.
 
-use memlet_core::wire::fields::{Finding, Lint, Options, Span, Visitor, visit};
+use memlet_core::wire::fields::{Conversation, Finding, Lint, Options, Side, Span, Visitor, visit};
 use memlet_core::wire::{Dialect, Header, Opcode, Request};
 
 /// The first byte says what is known besides the packet, the second which request it answers.
@@ -21,6 +21,25 @@ pub(crate) fn run(data: &[u8]) {
     };
     check(packet, &options);
     check(&packet[..packet.len() / 2], &options);
+    converse(packet, dialect);
+}
+
+/// The packet from either side, and what it is an answer to.
+fn converse(packet: &[u8], dialect: Dialect) {
+    let mut conversation = Conversation::new(dialect);
+    let mut visitor = |finding: &Finding| {
+        assert!(finding.to_string().starts_with(finding.lint.title()));
+    };
+    for side in [Side::Client, Side::Server, Side::Client] {
+        conversation.handle_packet(side, packet, &mut visitor);
+        // The same as an answer, or as a request.
+        let mut turned = packet.to_vec();
+        if let Some(magic) = turned.first_mut() {
+            *magic ^= 1;
+        }
+        conversation.handle_packet(side, &turned, &mut visitor);
+    }
+    conversation.finish(&mut visitor);
 }
 
 /// Everything that holds of the explanation of any bytes.

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod agreement;
+mod conversations;
 mod golden;
 mod lints;
 mod support;

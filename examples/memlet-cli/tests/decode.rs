@@ -371,6 +371,17 @@ fn what_is_wrong_or_odd_is_told_with_its_place() {
 }
 
 #[test]
+fn quiet_commands_without_an_end_are_found_at_the_last_packet() {
+    let getq = "800900010000000000000001000000000000000000000000 6b";
+    let noop = "800a00000000000000000000000000000000000000000000";
+    let ran = memlet(&["decode", noop, getq, getq]);
+    let line = "  warning: quiet commands without an end: packet at byte 49: 2, allowed 0 [quiet-without-noop]";
+    assert_eq!(ran.ok().lines().last(), Some(line));
+    let ran = memlet(&["decode", getq, getq, noop]);
+    assert!(!ran.ok().contains("quiet-without-noop"), "{ran:?}");
+}
+
+#[test]
 fn the_dialect_decides_what_a_number_means() {
     let packet = "802300010000000000000001000000000000000000000000 6b";
     assert!(memlet(&["decode", packet]).ok().contains("request GATK"));

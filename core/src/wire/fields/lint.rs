@@ -277,4 +277,35 @@ lints! {
         "Commands that read and commands that write do not mix; Couchbase answers 0xcb."
     SubdocXattrOrder = "subdoc-xattr-order", Error, Subdoc, "an attribute behind parts of the document";
         "Attributes come first; Couchbase answers 0xd4."
+    // Sequences of packets.
+    QuietWithoutNoop = "quiet-without-noop", Warning, Connection, "quiet commands without an end";
+        "Only the answer to a command that is not quiet, such as NOOP, tells that all quiet ones before it are done."
+    RequestFromServer = "request-from-server", Error, Magic, "a request from the server's side";
+        "Servers ask only on TAP and DCP connections, and with magic 0x82."
+    ResponseFromClient = "response-from-client", Error, Magic, "a response from the client's side";
+        "memcached hangs up. Clients answer only on TAP and DCP connections, and with magic 0x83."
+    UnexpectedResponse = "unexpected-response", Error, Connection, "an answer that nobody waits for";
+        "No outstanding request has its opaque; the start of the conversation may be missing."
+    OpaqueReused = "opaque-reused", Note, Connection, "the opaque of a request that is still outstanding";
+        "Answers can only be told apart by their order."
+    OutOfOrder = "out-of-order", Warning, Connection, "an answer before its turn";
+        "memcached answers in the order of the requests; others only after HELLO UnorderedExecution."
+    AfterQuit = "after-quit", Warning, Commands, "a request after QUIT";
+        "The server closes the connection at QUIT and reads nothing more."
+    Unanswered = "unanswered", Warning, Connection, "a request without an answer";
+        "The conversation ends before the answer, or it is missing from the capture."
+    SaslStepFirst = "sasl-step-first", Error, Sasl, "a step of an authentication that was not begun";
+        "memcached answers 0x20."
+    DataTypeNotNegotiated = "data-type-not-negotiated", Error, DataType, "data type bits that were not negotiated";
+        "Couchbase refuses with 0x04 what HELLO did not grant, and does not send it either."
+    FeatureNotAsked = "feature-not-asked", Error, Hello, "a feature that the client did not ask for";
+        "The answer to HELLO lists features of the request only."
+    FlexNotNegotiated = "flex-not-negotiated", Warning, FlexHeader, "a flex answer that was not negotiated";
+        "Couchbase sends them after HELLO Tracing or ReportUnitUsage only."
+    StatWithoutEnd = "stat-without-end", Warning, Stat, "statistics without an end";
+        "The last answer to STAT has neither key nor value."
+    DcpOverAck = "dcp-over-ack", Error, FlowControl, "more is acknowledged than was sent";
+        "The producer's count wraps around below 0, and it stops sending for good."
+    DcpNoopAsRequest = "dcp-noop-as-request", Error, DcpNoop, "the consumer asks NOOP in place of answering it";
+        "A NOOP is answered by a response with the same opaque; without it the producer gives up."
 }

@@ -19,7 +19,8 @@
 //! belongs to exactly one of them.
 //!
 //! A [`Lint`] is something that parses and yet is wrong or suspicious. A [`Finding`] says which, where, what was found and
-//! what is allowed.
+//! what is allowed. Lints that need more than one packet, such as quiet commands that nothing ends, are found by a
+//! [`Conversation`].
 //!
 //! ```
 //! use memlet_core::wire::fields::{self, Lint, Options};
@@ -44,6 +45,7 @@
 //! ```
 
 mod context;
+mod conversation;
 mod document;
 mod families;
 mod finding;
@@ -57,6 +59,7 @@ mod section;
 mod span;
 mod walk;
 
+pub use conversation::{Conversation, Side};
 pub use finding::{Expected, Finding};
 pub use lint::{Lint, Severity};
 pub use section::Section;
