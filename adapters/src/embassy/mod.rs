@@ -48,6 +48,10 @@
 mod accept;
 mod connection;
 mod options;
+#[cfg(feature = "near")]
+mod upstream;
 
 pub use accept::{Buffers, ListenError, accept};
 pub use options::{AcceptOptions, Ended, Observer};
+#[cfg(feature = "near")]
+pub use upstream::{Upstream, UpstreamSocket, delay};

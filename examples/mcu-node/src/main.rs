@@ -12,6 +12,8 @@ mod board;
 mod clock;
 mod executor;
 mod heartbeat;
+#[cfg(feature = "near")]
+mod near;
 #[cfg(not(feature = "serial-only"))]
 mod network;
 mod node;

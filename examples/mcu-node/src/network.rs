@@ -18,7 +18,8 @@ use crate::settings::{self, INPUT_LEN, OUTPUT_LEN, PORT, SOCKET_RX_LEN, SOCKET_T
 type Network = <ThisBoard as Board>::Network;
 
 /// Sockets that are not for clients: DHCP's and the echo's.
-const OTHER_SOCKETS: usize = cfg!(feature = "dhcp") as usize + cfg!(feature = "echo") as usize;
+const OTHER_SOCKETS: usize =
+    cfg!(feature = "dhcp") as usize + cfg!(feature = "echo") as usize + cfg!(feature = "near") as usize;
 
 /// TCP's buffers of one socket.
 struct SocketBuffers {
@@ -55,6 +56,8 @@ pub(crate) fn start(spawner: Spawner, network: Network, seed: u64, node: &'stati
     }
     #[cfg(feature = "echo")]
     spawn(spawner, echo::run(stack));
+    #[cfg(feature = "near")]
+    spawn(spawner, crate::near::run(stack, node));
     spawn(spawner, watch_link(stack));
 }
 

@@ -5,9 +5,9 @@ use core::cell::Cell;
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use memlet_core::engine::{
-    Engine, EngineSettings, Figures, Host, HostFigures, NoCredentials, StatGroups,
-};
+#[cfg(not(feature = "near"))]
+use memlet_core::engine::{Engine, EngineSettings, NoCredentials};
+use memlet_core::engine::{Figures, Host, HostFigures, StatGroups};
 use memlet_core::store::{Seed, Store, StoreOptions};
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -15,7 +15,10 @@ use crate::settings::{self, OUTPUT_LEN, STORE_LEN};
 use crate::stack;
 
 /// What answers the requests of all connections, which run on one core: nobody borrows it across an await.
+#[cfg(not(feature = "near"))]
 pub(crate) type Node = RefCell<Engine<Store<&'static mut [u8]>, Device>>;
+#[cfg(feature = "near")]
+pub(crate) type Node = RefCell<memlet::near::NearCache<'static, Store<&'static mut [u8]>>>;
 
 /// The largest item by memcached's count, chosen so that what can be stored can also be fetched: the answer to GETK, with
 /// key and value, is a header and flags longer, and an item counts for at least 59 bytes more.
@@ -35,11 +38,19 @@ pub(crate) fn start(seed: [u64; 2], device: Device) -> &'static Node {
         // The settings give it more than it needs.
         panic!();
     };
-    let settings = EngineSettings {
-        item_size_max: ITEM_LEN_MAX,
-        ..EngineSettings::default()
-    };
-    NODE.init_with(|| RefCell::new(Engine::with(store, settings, device, NoCredentials)))
+    #[cfg(feature = "near")]
+    {
+        let _ = device;
+        NODE.init_with(|| RefCell::new(crate::near::cache(store)))
+    }
+    #[cfg(not(feature = "near"))]
+    {
+        let settings = EngineSettings {
+            item_size_max: ITEM_LEN_MAX,
+            ..EngineSettings::default()
+        };
+        NODE.init_with(|| RefCell::new(Engine::with(store, settings, device, NoCredentials)))
+    }
 }
 
 /// What `stat` tells of the device.

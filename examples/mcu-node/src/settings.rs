@@ -81,6 +81,18 @@ pub(crate) const ADDRESS_PREFIX_LEN: u8 = 24;
 #[cfg(not(feature = "dhcp"))]
 pub(crate) const GATEWAY: [u8; 4] = [10, 0, 2, 2];
 
+/// The memcached that a near cache asks (feature `near`): as it is, port 11311 of the machine on which QEMU runs.
+#[cfg(feature = "near")]
+pub(crate) const UPSTREAM: ([u8; 4], u16) = ([10, 0, 2, 2], 11311);
+/// Seconds for which a near cache serves an item without asking again.
+#[cfg(feature = "near")]
+pub(crate) const NEAR_TTL: u32 = 10;
+/// Requests to upstream that a near cache has under way at the same time, and the bytes of the longest request or answer.
+#[cfg(feature = "near")]
+pub(crate) const NEAR_REQUESTS: usize = if IS_SMALL { 2 } else { 8 };
+#[cfg(feature = "near")]
+pub(crate) const NEAR_LEN: usize = OUTPUT_LEN;
+
 /// The unix time that the node takes its start for. A device without a clock does not know better; see the README for what
 /// that means for expiration.
 pub(crate) const UNIX_TIME_AT_START: u32 = 1_767_225_600;
