@@ -65,9 +65,10 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// All zeros, so that static memory for slots takes no flash.
     pub(super) const FREE: Slot = Slot {
         state: State::Free,
-        opcode: Opcode::NOOP,
+        opcode: Opcode(0),
         vbucket: 0,
         cas: 0,
         sent_at: 0,

@@ -18,8 +18,9 @@ use crate::settings::{self, INPUT_LEN, OUTPUT_LEN, PORT, SOCKET_RX_LEN, SOCKET_T
 type Network = <ThisBoard as Board>::Network;
 
 /// Sockets that are not for clients: DHCP's and the echo's.
-const OTHER_SOCKETS: usize =
-    cfg!(feature = "dhcp") as usize + cfg!(feature = "echo") as usize + cfg!(feature = "near") as usize;
+const OTHER_SOCKETS: usize = cfg!(feature = "dhcp") as usize
+    + cfg!(feature = "echo") as usize
+    + cfg!(feature = "near") as usize;
 
 /// TCP's buffers of one socket.
 struct SocketBuffers {

@@ -91,7 +91,7 @@ pub(crate) const NEAR_TTL: u32 = 10;
 #[cfg(feature = "near")]
 pub(crate) const NEAR_REQUESTS: usize = if IS_SMALL { 2 } else { 8 };
 #[cfg(feature = "near")]
-pub(crate) const NEAR_LEN: usize = OUTPUT_LEN;
+pub(crate) const NEAR_LEN: usize = if IS_SMALL { 768 } else { OUTPUT_LEN };
 
 /// The unix time that the node takes its start for. A device without a clock does not know better; see the README for what
 /// that means for expiration.

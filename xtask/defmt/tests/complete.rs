@@ -15,7 +15,10 @@ const NOT_LOGGED: &[(&str, &[&str])] = &[
         &["Client", "Connection", "DcpFeed", "TapFeed"],
     ),
     ("adapters/src/client", &["Change", "Update"]),
-    ("adapters/src/embassy", &["Buffers"]),
+    (
+        "adapters/src/embassy",
+        &["Buffers", "Upstream", "UpstreamSocket"],
+    ),
     (
         "adapters/src/near",
         &["NearCache", "NearMemory", "NearSession"],
