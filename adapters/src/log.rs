@@ -32,14 +32,9 @@ pub(crate) struct Label {
 }
 
 impl Label {
-    #[cfg(feature = "embassy")]
+    #[cfg(all(feature = "embassy", any(feature = "defmt", feature = "tracing")))]
     pub(crate) fn new(port: u16) -> Label {
-        #[cfg(not(any(feature = "defmt", feature = "tracing")))]
-        let _ = port;
-        Label {
-            #[cfg(any(feature = "defmt", feature = "tracing"))]
-            port,
-        }
+        Label { port }
     }
 
     fn port(self) -> u16 {
@@ -94,7 +89,8 @@ pub(crate) struct Packets<'a> {
 enum Piece<'a> {
     Packet(PacketView<'a>),
     Front(Header, usize),
-    Bytes(usize),
+    Value(usize),
+    Other(usize),
 }
 
 impl<'a> Packets<'a> {
@@ -115,7 +111,8 @@ impl<'a> Packets<'a> {
                     Ok(Parsed::Complete { value, .. }) if starts_packet => {
                         Piece::Front(value, bytes.len())
                     }
-                    _ => Piece::Bytes(bytes.len()),
+                    _ if starts_packet => Piece::Other(bytes.len()),
+                    _ => Piece::Value(bytes.len()),
                 });
             };
             starts_packet = true;
@@ -132,7 +129,8 @@ impl fmt::Display for Packets<'_> {
             f.write_str(separator)?;
             separator = ", ";
             match piece {
-                Piece::Bytes(len) => write!(f, "{len} bytes of a value")?,
+                Piece::Value(len) => write!(f, "{len} bytes of a value")?,
+                Piece::Other(len) => write!(f, "{len} bytes that are no packet")?,
                 Piece::Front(header, len) => {
                     let (opcode, whole) = (header.opcode, header.packet_len());
                     write!(f, "{opcode}, {len} of its {whole} bytes")?;
@@ -165,7 +163,10 @@ impl defmt::Format for Packets<'_> {
                 defmt::write!(f, ", ");
             }
             match piece {
-                Piece::Bytes(len) => defmt::write!(f, "{=usize} bytes of a value", len),
+                Piece::Value(len) => defmt::write!(f, "{=usize} bytes of a value", len),
+                Piece::Other(len) => {
+                    defmt::write!(f, "{=usize} bytes that are no packet", len);
+                }
                 Piece::Front(header, len) => defmt::write!(
                     f,
                     "{}, {=usize} of its {=u64} bytes",
@@ -200,7 +201,7 @@ impl<'a> Headers<'a> {
         self.0.pieces().filter_map(|piece| match piece {
             Piece::Packet(view) => Some(view.header()),
             Piece::Front(header, _) => Some(header),
-            Piece::Bytes(_) => None,
+            Piece::Value(_) | Piece::Other(_) => None,
         })
     }
 }

@@ -27,6 +27,10 @@ fn main() {
         fs::write(out.join("device.x"), "").expect("OUT_DIR can be written");
     }
     println!("cargo::rustc-link-search={}", out.display());
+    // Where the linker puts the texts of logs, which are not flashed.
+    if env::var_os("CARGO_FEATURE_DEFMT").is_some() {
+        println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
+    }
 }
 
 /// Whether this is the file of the board whose feature is set: `src/board/mps2_an385.rs` of `mps2-an385`.

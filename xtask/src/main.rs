@@ -8,6 +8,7 @@ mod bench;
 mod bench_client;
 mod bench_server;
 mod cross;
+mod defmt;
 mod fuzz;
 mod lint;
 mod peers;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::shell::{cargo, run as run_command};
-use crate::{arrows, bench, bench_client, bench_server, fuzz, lint, peers, size};
+use crate::{arrows, bench, bench_client, bench_server, defmt, fuzz, lint, peers, size};
 
 /// A step: its name, what it does, and the doing.
 struct Step {
@@ -39,8 +39,8 @@ const STEPS: [Step; 13] = [
     },
     Step {
         name: "defmt",
-        does: "what types print in the logs of devices",
-        run: defmt,
+        does: "what types print in the logs of devices, and the log of an emulated one",
+        run: defmt::test,
     },
     Step {
         name: "peers",
@@ -87,17 +87,6 @@ const STEPS: [Step; 13] = [
 fn feeds() -> Result<()> {
     let feeds = ["test", "--release", "-p", "memlet", "--test", "feed"];
     run_command(&mut cargo(&feeds))
-}
-
-/// The decoder of such logs brings dependencies that nothing else needs, so its tests are a workspace of their own.
-fn defmt() -> Result<()> {
-    let folder = crate::shell::root().join("xtask/defmt");
-    let target = crate::shell::target_dir().join("defmt");
-    run_command(
-        cargo(&["test", "--no-fail-fast", "--target-dir"])
-            .arg(target)
-            .current_dir(folder),
-    )
 }
 
 /// How long each fuzz target runs here.

@@ -19,6 +19,7 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use embassy_net::tcp::{Error, TcpSocket};
+#[cfg(any(feature = "defmt", feature = "tracing"))]
 use embassy_net::{IpAddress, IpEndpoint};
 use embassy_time::with_deadline;
 use memlet_core::handler::Handler;
@@ -26,6 +27,7 @@ use memlet_core::handler::Handler;
 use super::options::after;
 use super::{AcceptOptions, Ended};
 use crate::asynch::{note_waiting, yield_now};
+#[cfg(any(feature = "defmt", feature = "tracing"))]
 use crate::log::Label;
 use crate::serve::{Incoming, Stage};
 
@@ -63,6 +65,8 @@ pub(super) async fn serve<H: Handler>(
         incoming: Incoming::new(input, output_len),
         shared,
     };
+    // To ask the socket for its peer would cost flash even where nobody is told.
+    #[cfg(any(feature = "defmt", feature = "tracing"))]
     connection
         .incoming
         .set_label(label(socket.remote_endpoint()));
@@ -121,6 +125,7 @@ pub(super) async fn serve<H: Handler>(
 }
 
 /// Tells a new connection from others in logs, and who it is.
+#[cfg(any(feature = "defmt", feature = "tracing"))]
 fn label(peer: Option<IpEndpoint>) -> Label {
     let Some(peer) = peer else {
         return Label::default();

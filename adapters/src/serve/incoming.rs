@@ -54,7 +54,7 @@ impl<'b, H: Handler> Incoming<'b, H> {
     }
 
     /// Tells the connection from others in logs.
-    #[cfg(feature = "embassy")]
+    #[cfg(all(feature = "embassy", any(feature = "defmt", feature = "tracing")))]
     pub(crate) fn set_label(&mut self, label: Label) {
         self.label = label;
     }

@@ -12,6 +12,8 @@ mod board;
 mod clock;
 mod executor;
 mod heartbeat;
+#[cfg(feature = "defmt")]
+mod log;
 #[cfg(feature = "near")]
 mod near;
 #[cfg(not(feature = "serial-only"))]
@@ -71,6 +73,17 @@ async fn start_all(spawner: Spawner) {
     }
     if let Ok(token) = heartbeat::run(board) {
         spawner.spawn(token);
+    }
+}
+
+/// Says that the node can be reached.
+fn say_ready() {
+    #[cfg(feature = "defmt")]
+    defmt::info!("{=str}: ready", ThisBoard::NAME);
+    #[cfg(not(feature = "defmt"))]
+    {
+        ThisBoard::print(ThisBoard::NAME);
+        ThisBoard::print(": ready\n");
     }
 }
 

@@ -105,12 +105,15 @@ async fn watch_link(stack: Stack<'static>) {
     stack.wait_config_up().await;
     // Every task has had its turn by then, so all sockets listen.
     Timer::after(Duration::from_millis(1)).await;
-    ThisBoard::print(ThisBoard::NAME);
-    ThisBoard::print(": ready\n");
+    crate::say_ready();
     loop {
         stack.wait_link_down().await;
         Device::note_link_lost();
+        #[cfg(feature = "defmt")]
+        defmt::warn!("the cable is out");
         stack.wait_link_up().await;
+        #[cfg(feature = "defmt")]
+        defmt::info!("the cable is in");
     }
 }
 

@@ -38,8 +38,7 @@ pub(crate) async fn serve(
     let (input, output) = BUFFERS.take();
     let sleep = async |ms: u32| Timer::after_millis(ms.into()).await;
     if cfg!(feature = "serial-only") {
-        ThisBoard::print(ThisBoard::NAME);
-        ThisBoard::print(": ready\n");
+        crate::say_ready();
     }
     let served = serve_serial(
         port, node, input, output, unix_time, &OPTIONS, counts, sleep,

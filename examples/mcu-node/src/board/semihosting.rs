@@ -1,10 +1,16 @@
 //! The console of an emulated board, or one under a debugger: semihosting.
 
-use cortex_m_semihosting::{debug, hio, syscall};
+#[cfg(not(feature = "defmt"))]
+use cortex_m_semihosting::hio;
+use cortex_m_semihosting::{debug, syscall};
 
 /// Writes to the emulator's or the debugger's console.
 pub(super) fn print(text: &str) {
+    // Between the bytes of a log the text could not be told from them.
+    #[cfg(feature = "defmt")]
+    defmt::error!("{=str}", text.trim_end());
     // Where nobody reads there is nobody to tell.
+    #[cfg(not(feature = "defmt"))]
     let _ = hio::hstdout().and_then(|mut console| console.write_all(text.as_bytes()));
 }
 
