@@ -296,7 +296,7 @@ fn keys() -> Vec<Case> {
     vec![
         case(
             Lint::KeyNotText,
-            "key at byte 26: 32, allowed at least 33",
+            "key at byte 26: 32, allowed no blanks and no control characters",
             get(b"to me"),
             get("zu mir, ü".replace(' ', "").as_bytes()),
         ),

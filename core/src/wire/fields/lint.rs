@@ -120,8 +120,8 @@ lints! {
         "Servers answer 0x81."
     RetiredOpcode = "retired-opcode", Warning, Opcodes, "the command is gone";
         "No server of today knows it, or none ever did."
-    ForeignOpcode = "foreign-opcode", Note, Opcodes, "the command is Couchbase's";
-        "memcached answers 0x81."
+    ForeignOpcode = "foreign-opcode", Note, Opcodes, "memcached does not know the command";
+        "It is Couchbase's; memcached answers 0x81."
     UnknownStatus = "unknown-status", Warning, Status, "nobody has given the status a meaning";
         "0xff00 and up are for proxies and applications."
     UnknownDataType = "unknown-data-type", Error, DataType, "data type bits without a meaning";

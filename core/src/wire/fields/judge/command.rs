@@ -56,7 +56,7 @@ fn key(walk: &mut Walk<'_, '_>, message: &Message) {
     let offset = crate::wire::HEADER_LEN
         + usize::from(header.framing_extras_len)
         + usize::from(header.extras_len);
-    let allowed = Expected::AtLeast(0x21);
+    let allowed = Expected::Words("no blanks and no control characters");
     walk.report_at(
         Lint::KeyNotText,
         "key",
