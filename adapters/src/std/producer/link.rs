@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use memlet_core::counters::Tally;
 use memlet_core::wire::{HEADER_LEN, Header, Opcode, Response, Status};
 use mio::{Events, Interest, Poll, Token, Waker};
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
 use super::super::{CounterWriter, ShardedStore, SharedCounters, TakenConnection};
 use super::protocol::{Protocol, Start};
@@ -142,7 +142,13 @@ impl Feeds {
             .map(|mut link| link.serve(feed, is_admitted))
             .unwrap_or_else(Closed::Transport);
         self.lock().remove(&number);
-        debug!(peer, name = feed.name, reason = %closed, "feed ended");
+        match closed {
+            Closed::EndOfInput | Closed::Quit | Closed::Drained => {
+                info!(peer, name = feed.name, reason = %closed, "feed ended");
+            }
+            // Such as one that cannot keep up: whoever misses its changes finds the reason here.
+            _ => warn!(peer, name = feed.name, reason = %closed, "feed cut off"),
+        }
     }
 }
 
