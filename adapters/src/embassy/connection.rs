@@ -115,6 +115,8 @@ pub(super) async fn serve<H: Handler>(
                 has_waited = true;
                 yield_now().await;
                 let ready = poll_fn(|context| connection.poll_wait(context));
+                // The peer has done its part, however long it was silent before.
+                idle_at = after(options.idle_after);
                 if with_deadline(idle_at, ready).await.is_err() {
                     return connection.ended(Ended::Idle);
                 }

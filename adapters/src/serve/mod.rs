@@ -46,8 +46,9 @@
 //! # Buffers
 //! 512 bytes each are a good choice for a device. The input holds a request's header, extras and key
 //! ([`ConnectionOptions::INPUT_CAPACITY_MIN`](memlet_core::connection::ConnectionOptions::INPUT_CAPACITY_MIN), 294 bytes);
-//! a longer value goes into the store piece by piece. The output holds what is answered at once. A response that is longer
-//! than all of it (a value of more than the output's length less 28 bytes) is answered with 0x82, out of memory.
+//! a longer value goes into the store piece by piece, unless it is to be appended or prepended: those packets have to fit, or
+//! are answered with 0x82, out of memory. The output holds what is answered at once. A response that is longer than all of it
+//! (a value of more than the output's length less 28 bytes) is answered with 0x82 as well.
 
 mod connection;
 mod error;

@@ -395,3 +395,30 @@ fn a_handler_that_waits_is_called_again_and_not_waited_for_too_long() {
     assert_eq!(*seen.endings.borrow(), [Ended::Idle]);
     assert_eq!(gate.borrow().ended, 1);
 }
+
+#[test]
+fn a_peer_that_was_silent_for_long_still_gets_the_answer_that_its_request_has_to_wait_for() {
+    let mut network = Network::new();
+    let gate = Rc::new(RefCell::new(Gate::default()));
+    let (seen, _) = serve(&mut network, &gate, 1, options());
+    let idle_after = options().idle_after.unwrap();
+    let stack = network.client;
+    network.run({
+        let gate = Rc::clone(&gate);
+        async move {
+            let mut peer = Peer::connect(stack).await.unwrap();
+            Timer::after(idle_after - Duration::from_secs(5)).await;
+            peer.say(&with_key(Opcode::NOOP, b"")).await;
+            Timer::after(idle_after - Duration::from_secs(5)).await;
+            gate.borrow_mut().is_open = true;
+            gate.borrow_mut().waker.take().unwrap().wake();
+            peer.hear(24).await;
+            peer.close().await;
+        }
+    });
+    network.run(closed(Rc::clone(&seen), 1));
+    assert_eq!(
+        *seen.endings.borrow(),
+        [Ended::Closed(CloseReason::EndOfInput)]
+    );
+}
