@@ -275,7 +275,10 @@ impl<B: Buffer, const RUNS: usize, T: Tally> Exchange<B, RUNS, T> {
     fn put(&mut self, piece: &[u8]) {
         let end = self.staged + piece.len();
         if let Some(place) = self.output.as_mut().get_mut(self.staged..end) {
-            place.copy_from_slice(piece);
+            // Unlike a copy of slices this has no lengths to panic over.
+            for (place, byte) in place.iter_mut().zip(piece) {
+                *place = *byte;
+            }
             self.staged = end;
         }
     }

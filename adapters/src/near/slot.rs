@@ -109,7 +109,7 @@ impl Slot {
         let Some(place) = behind.and_then(|behind| behind.get_mut(..head.extras.len())) else {
             return false;
         };
-        place.copy_from_slice(head.extras);
+        fill(place, head.extras);
         self.value_len = value_len;
         true
     }
@@ -120,9 +120,7 @@ impl Slot {
         let value = bytes.get_mut(start..).unwrap_or_default();
         let value = value.get_mut(..self.value_len as usize).unwrap_or_default();
         let rest = value.get_mut(offset as usize..).unwrap_or_default();
-        for (place, byte) in rest.iter_mut().zip(piece) {
-            *place = *byte;
-        }
+        fill(rest, piece);
     }
 
     /// Takes the parts of an answer, the key being that of the request; false if `bytes` is too short for them.
@@ -145,7 +143,7 @@ impl Slot {
         else {
             return false;
         };
-        place.copy_from_slice(key);
+        fill(place, key);
         self.key_len = key_len;
         self.put_rest(value, extras, bytes)
     }
@@ -169,8 +167,8 @@ impl Slot {
             return false;
         };
         *cas = self.cas.to_be_bytes();
-        value_place.copy_from_slice(value);
-        extras_place.copy_from_slice(extras);
+        fill(value_place, value);
+        fill(extras_place, extras);
         (self.value_len, self.extras_len) = (value_len, extras_len);
         true
     }
@@ -219,6 +217,13 @@ impl Slot {
     /// Whether it only fetches, so that it may be asked for again and several may wait for it.
     pub(super) fn is_fetch(&self) -> bool {
         self.opcode == Opcode::GET
+    }
+}
+
+/// Copies as much as there is room for: a copy of slices has lengths to compare and to panic over.
+fn fill(space: &mut [u8], bytes: &[u8]) {
+    for (place, byte) in space.iter_mut().zip(bytes) {
+        *place = *byte;
     }
 }
 
