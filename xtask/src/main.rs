@@ -9,6 +9,7 @@ mod bench_client;
 mod bench_server;
 mod cross;
 mod defmt;
+mod firmware;
 mod fuzz;
 mod lint;
 mod peers;
@@ -42,6 +43,8 @@ enum Task {
     Arrows,
     /// Prints flash and RAM of core on a microcontroller, and proves that packet input reaches no panic
     Size(size::Options),
+    /// Builds the cache node for microcontrollers, prints its flash and RAM, and tests it in QEMU with real clients
+    Firmware(firmware::Options),
     /// Runs every fuzz target for some seconds
     Fuzz(fuzz::Options),
     /// Compares with real clients and with memcached, installing them first
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Doc => lint::doc(),
         Task::Arrows => arrows::run(),
         Task::Size(options) => size::run(&options),
+        Task::Firmware(options) => firmware::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Peers(options) => peers::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::shell::{cargo, run as run_command};
-use crate::{arrows, bench, bench_client, bench_server, defmt, fuzz, lint, peers, size};
+use crate::{arrows, bench, bench_client, bench_server, defmt, firmware, fuzz, lint, peers, size};
 
 /// A step: its name, what it does, and the doing.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// What is quick and fails often comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "fmt",
         does: "formatting",
@@ -56,6 +56,11 @@ const STEPS: [Step; 13] = [
         name: "size",
         does: "flash and RAM on a microcontroller, no reachable panic",
         run: || size::run(&size::Options::default()),
+    },
+    Step {
+        name: "firmware",
+        does: "the cache node in QEMU, with real clients",
+        run: || firmware::run(&firmware::Options::default()),
     },
     Step {
         name: "doc",

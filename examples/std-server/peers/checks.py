@@ -9,6 +9,7 @@ def arguments():
     parser.add_argument("--server", required=True, help="host:port, or the path of a unix socket")
     parser.add_argument("--user")
     parser.add_argument("--password")
+    parser.add_argument("--large", type=int, default=960000, help="length of the largest value, before compression")
     parser.add_argument("--items", type=int, default=2000, help="how many items are stored at once")
     parser.add_argument("--no-groups", dest="groups", action="store_false", help="the server has general statistics only")
     return parser.parse_args()

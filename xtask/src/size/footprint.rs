@@ -12,19 +12,19 @@ const STORE_MEMORY: &str = "MEMLET_STORE_MEMORY";
 
 /// What an image takes, in bytes.
 #[derive(Debug, Default)]
-pub(super) struct Footprint {
-    pub(super) text: u64,
-    pub(super) rodata: u64,
+pub(crate) struct Footprint {
+    pub(crate) text: u64,
+    pub(crate) rodata: u64,
     /// Variables with initial values: they take flash and RAM.
-    pub(super) data: u64,
+    pub(crate) data: u64,
     /// Variables that start as zero, without the store's memory.
-    pub(super) bss: u64,
+    pub(crate) bss: u64,
     /// Functions by size, the largest first.
-    pub(super) functions: Vec<(String, u64)>,
+    pub(crate) functions: Vec<(String, u64)>,
 }
 
 impl Footprint {
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
         Self::of(&File::parse(&*bytes)?)
     }
@@ -71,7 +71,7 @@ impl Footprint {
 
     /// Bytes of functions by the part of the project or the library that they belong to, the largest first. What the
     /// optimiser put into a caller counts as the caller's.
-    pub(super) fn parts(&self) -> Vec<(String, u64)> {
+    pub(crate) fn parts(&self) -> Vec<(String, u64)> {
         let mut parts = std::collections::BTreeMap::new();
         for (name, size) in &self.functions {
             *parts.entry(part(name)).or_default() += size;
@@ -81,11 +81,11 @@ impl Footprint {
         parts
     }
 
-    pub(super) fn flash(&self) -> u64 {
+    pub(crate) fn flash(&self) -> u64 {
         self.text + self.rodata + self.data
     }
 
-    pub(super) fn ram(&self) -> u64 {
+    pub(crate) fn ram(&self) -> u64 {
         self.data + self.bss
     }
 }

@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::cross::{self, Toolchain};
 use crate::shell;
-use footprint::Footprint;
+pub(crate) use footprint::Footprint;
 
 /// The target whose figures are printed.
 const TARGET: &str = "thumbv7em-none-eabihf";

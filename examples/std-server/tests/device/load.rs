@@ -1,6 +1,6 @@
 //! Mixed load on all connections for some time, each answer checked, with peers among it that vanish or talk nonsense.
 
-use crate::commands::{Generator, exchange};
+use crate::commands::{Generator, exchange, short_len};
 use crate::common::{Random, Request};
 use crate::model::Model;
 use crate::{Device, seed, setting};
@@ -23,7 +23,7 @@ fn figures(device: &Device) -> BTreeMap<String, String> {
 
 /// Random commands on keys of its own, over one connection after the other.
 fn work(device: &Device, number: usize, random: Random, until: Instant) -> Done {
-    let value_len = (device.memory / 40).min(1500);
+    let value_len = (device.memory / 40).min(short_len(device));
     let keys = device.memory / value_len;
     let mut generator = Generator::new(random, &format!("{number} "), keys, value_len);
     // All workers together want more than fits.

@@ -109,6 +109,15 @@ impl Device {
         device
     }
 
+    /// Whether it gives up silent peers soon enough for a test to wait for it.
+    pub(crate) fn is_impatient(&self) -> bool {
+        let is_impatient = self.idle <= Duration::from_secs(30);
+        if !is_impatient {
+            println!("silent peers are kept for {:?}: left out", self.idle);
+        }
+        is_impatient
+    }
+
     /// Whether it is `memlet-server` in the place of a board.
     pub(crate) fn is_stand_in(&self) -> bool {
         self.stand_in.is_some()
@@ -144,7 +153,7 @@ impl Device {
     /// A new connection that is served; sockets that others have just left may take a moment to be free.
     #[track_caller]
     pub(crate) fn connect(&self) -> Client {
-        self.connect_within(self.idle + PATIENCE)
+        self.connect_within(PATIENCE * 2)
     }
 
     /// A new connection that is served, tried for again and again until this time is over.
@@ -185,7 +194,7 @@ impl Device {
                 return;
             }
             assert!(
-                began.elapsed() < self.idle + PATIENCE,
+                began.elapsed() < PATIENCE * 2,
                 "{busy} connections are still there"
             );
             thread::sleep(Duration::from_millis(50));

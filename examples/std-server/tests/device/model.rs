@@ -6,6 +6,7 @@
 
 use crate::common::{Answer, Request, op, status};
 use std::collections::HashMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// How far apart the clocks of the device and of this machine may run, beside the whole seconds that it counts in.
@@ -29,7 +30,7 @@ impl Window {
 }
 
 /// An item as the device must have it, if it has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Item {
     value: Vec<u8>,
     flags: u32,
@@ -38,6 +39,21 @@ struct Item {
     expires: Option<Window>,
     /// When a flush takes it: from when on it may, and when at the latest; never for certain if it was stored meanwhile.
     flushed: Option<(Instant, Option<Instant>)>,
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = String::from_utf8_lossy(&self.value[..self.value.len().min(64)]);
+        write!(
+            f,
+            "{{value {start:?} ({} bytes) flags {:x} cas {:x?} expires {:?} flushed {:?}}}",
+            self.value.len(),
+            self.flags,
+            self.cas,
+            self.expires,
+            self.flushed
+        )
+    }
 }
 
 /// What is known of an item's being there.
