@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 struct Done {
     commands: u64,
     hits: u64,
+    refused: u64,
     connections: u64,
 }
 
@@ -54,6 +55,7 @@ fn work(device: &Device, number: usize, random: Random, until: Instant) -> Done 
     }
     done.commands = model.compared;
     done.hits = model.hits;
+    done.refused = model.refused;
     done
 }
 
@@ -81,10 +83,14 @@ fn mixed_load_is_answered_rightly_and_leaves_nothing_behind() {
     let after = figures(&device);
     for (number, done) in done.iter().enumerate() {
         println!(
-            "connection {number}: {} commands, {} hits, {} reconnects",
-            done.commands, done.hits, done.connections
+            "connection {number}: {} commands, {} hits, {} without room, {} reconnects",
+            done.commands, done.hits, done.refused, done.connections
         );
         assert!(done.hits > 0, "connection {number} read nothing");
+        assert!(
+            done.refused < done.commands / 20,
+            "the store has no room for what is stored"
+        );
     }
     for name in [
         "stack_high_water",

@@ -87,6 +87,8 @@ pub(crate) struct Model {
     pub(crate) value_len_max: usize,
     /// Items that were gone though neither their time nor a flush was the reason.
     pub(crate) vanished: u64,
+    /// Changes that a full store had no room for.
+    pub(crate) refused: u64,
     /// Hits, to see that the comparison compares something.
     pub(crate) hits: u64,
     pub(crate) compared: u64,
@@ -169,6 +171,15 @@ impl Model {
         }
         if presence != Presence::There {
             dues.push((false, due(None, request, window, self.value_len_max)));
+        }
+        let lacks_room = |answer: &Answer| answer.status() == status::OUT_OF_MEMORY;
+        if self.evicts && opcode != op::DELETE && answer.is_some_and(lacks_room) {
+            // What others have begun to store is not evicted. A SET that is refused takes the old value along.
+            self.refused += 1;
+            if let Some(item) = item.filter(|_| opcode != op::SET) {
+                self.items.insert(request.key.clone(), item);
+            }
+            return;
         }
         let fits = |(_, due): &&(bool, Due)| due.fits(request, item.as_ref(), answer);
         let Some((was_there, due)) = dues.iter().find(fits) else {
