@@ -258,7 +258,7 @@ fn random_commands_are_answered_as_the_model_says() {
 }
 
 #[test]
-fn a_full_store_drops_items_but_never_answers_wrongly() {
+fn when_full_a_store_drops_items_but_never_answers_wrongly() {
     let device = Device::start();
     // Three times what fits.
     let value_len = (device.memory / 20).min(short_len(&device));

@@ -174,9 +174,9 @@ impl Model {
         }
         let lacks_room = |answer: &Answer| answer.status() == status::OUT_OF_MEMORY;
         if self.evicts && opcode != op::DELETE && answer.is_some_and(lacks_room) {
-            // What others have begun to store is not evicted. A SET that is refused takes the old value along.
+            // What others have begun to store is not evicted. The old item may be gone, as any may at any time.
             self.refused += 1;
-            if let Some(item) = item.filter(|_| opcode != op::SET) {
+            if let Some(item) = item {
                 self.items.insert(request.key.clone(), item);
             }
             return;
@@ -184,7 +184,9 @@ impl Model {
         let fits = |(_, due): &&(bool, Due)| due.fits(request, item.as_ref(), answer);
         let Some((was_there, due)) = dues.iter().find(fits) else {
             panic!(
-                "{request:?}\nanswered with {answer:?}\nwhile the item is {presence:?}: {item:?}\nand due is one of {dues:?}"
+                "{request:?}\nanswered in {window:?}\nwith {answer:?}\nwhile the item is {presence:?}: {item:?}\nand \
+                 due is one of {dues:?}; flush {:?}",
+                self.flush
             );
         };
         if item.is_some()
@@ -252,8 +254,8 @@ impl Model {
             self.clear();
             return;
         }
-        // All through the second of a flush the cache looks empty.
-        let mut flush = window.after(delay);
+        // It comes a second before an item of that time to live expires, and all through that second the cache looks empty.
+        let mut flush = window.after(delay - 1);
         flush.to += Duration::from_secs(1);
         self.flush = Some(flush);
         for item in self.items.values_mut() {
