@@ -196,9 +196,20 @@ impl Model {
             self.vanished += 1;
         }
         self.hits += u64::from(due.flags.is_some());
-        let Some(mut after) = due.after.clone() else {
-            return;
-        };
+        if let Some(after) = due.after.clone() {
+            self.store(request, answer, window, after);
+        }
+    }
+
+    /// Takes over the item as it is after a request.
+    fn store(
+        &mut self,
+        request: &Request,
+        answer: Option<&Answer>,
+        window: Window,
+        mut after: Item,
+    ) {
+        let opcode = loud(request.opcode).0;
         // Every answer about an item carries its CAS; a change that is not answered leaves it open.
         let is_read = matches!(opcode, op::GET | op::GETK | op::GAT | op::GATK | op::TOUCH);
         match answer {
