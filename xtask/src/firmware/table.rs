@@ -11,6 +11,9 @@ use crate::shell;
 
 /// The most bytes of flash that the whole image may take, TCP/IP included.
 const FLASH_MAX: u64 = 64 << 10;
+/// The most that the near cache may take today, which has a client beside the server. It is above the goal of the others,
+/// and only ever goes down.
+const FLASH_NEAR_MAX: u64 = 68 << 10;
 /// The most bytes of RAM beyond the store that do not grow with the connections, the TCP/IP stack's aside.
 const RAM_FIXED_MAX: u64 = 4 << 10;
 /// The most bytes of RAM that a connection may take beside its socket's buffers.
@@ -149,8 +152,12 @@ impl Row {
     /// Limits that the image does not keep.
     fn faults(&self) -> Vec<String> {
         let Self { image, size, .. } = self;
+        let flash_max = match image.variant {
+            Some("near") => FLASH_NEAR_MAX,
+            _ => FLASH_MAX,
+        };
         let mut figures = vec![
-            ("bytes of flash", size.sections.flash(), 0..=FLASH_MAX),
+            ("bytes of flash", size.sections.flash(), 0..=flash_max),
             ("bytes of RAM", size.sections.ram(), 0..=image.board.ram),
             (
                 "functions of an allocator",
