@@ -2,7 +2,9 @@
 
 mod store_model;
 
-use memlet_core::store::{Attributes, Seed, SetMode, Store, StoreOptions};
+use memlet_core::store::{
+    Attributes, RESERVATIONS_MAX, ReserveError, Seed, SetMode, Store, StoreOptions,
+};
 
 fn store_with_seed(memory_len: usize, seed: u64) -> Store<Vec<u8>> {
     let options = StoreOptions {
@@ -201,6 +203,90 @@ fn a_silent_reservation_makes_way_and_a_busy_one_moves() {
     assert!(item.value == *value.as_slice(), "it moved with the log");
     assert!(store.commit(silent, SetMode::Set, 0, 1).is_err());
     assert_eq!(store.statistics().reservations, 0);
+}
+
+#[test]
+fn values_that_do_not_arrive_within_a_minute_make_room_for_others() {
+    let mut store = store_with_seed(16 << 10, 5);
+    // As many as may hold the room; each still gets a byte now and then.
+    let mut held = Vec::new();
+    for number in 0..RESERVATIONS_MAX {
+        let name = [b'h', number as u8];
+        let key = store.key(&name);
+        match store.reserve(key, 1500, Attributes::default(), 100) {
+            Ok(reservation) => held.push(reservation),
+            Err(error) => {
+                assert_eq!(error, ReserveError::Full);
+                break;
+            }
+        }
+    }
+    assert!(
+        (2..RESERVATIONS_MAX).contains(&held.len()),
+        "the room ran out first"
+    );
+    for (offset, now) in (100..160).enumerate() {
+        for reservation in &held {
+            store
+                .write(reservation, offset as u32, b"x")
+                .expect("it is held");
+        }
+        let key = store.key(b"later");
+        let refused = store.reserve(key, 1500, Attributes::default(), now);
+        assert_eq!(refused.err(), Some(ReserveError::Full), "second {now}");
+    }
+    let key = store.key(b"later");
+    let later = store
+        .reserve(key, 1500, Attributes::default(), 160)
+        .expect("one was given up");
+    store.write(&later, 0, &[7; 1500]).expect("it is held");
+    store
+        .commit(later, SetMode::Set, 0, 160)
+        .expect("it is held");
+    assert!(
+        store
+            .get(key, 160)
+            .is_some_and(|item| item.value == *[7; 1500].as_slice())
+    );
+    let given_up = held
+        .drain(..)
+        .filter(|held| store.write(held, 100, b"x").is_err())
+        .count();
+    assert_eq!(given_up, 1, "no more than was needed");
+}
+
+#[test]
+fn values_that_arrive_at_the_same_time_do_not_push_each_other_out() {
+    let mut store = store_with_seed(256 << 10, 6);
+    let len = 6000;
+    let mut stored = 0;
+    for round in 0..50u8 {
+        let mut held = Vec::new();
+        for number in 0..RESERVATIONS_MAX as u8 {
+            let name = [round, number];
+            let key = store.key(&name);
+            held.extend(store.reserve(key, len, Attributes::default(), 1));
+        }
+        assert_eq!(
+            held.len(),
+            RESERVATIONS_MAX,
+            "they are less than half of the main log"
+        );
+        for offset in (0..len).step_by(100) {
+            for reservation in &held {
+                store
+                    .write(reservation, offset, &[round; 100])
+                    .expect("nobody else wants the room");
+            }
+        }
+        for reservation in held {
+            store
+                .commit(reservation, SetMode::Set, 0, 1)
+                .expect("it is held");
+            stored += 1;
+        }
+    }
+    assert_eq!(stored, 50 * RESERVATIONS_MAX);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use super::operation::{Operation, Place};
 use super::record::Header;
 use super::set::{Piece, Source, check_condition, check_key};
 
-/// After this many seconds without an end a reservation is given up, if the table is full and another one is wanted.
+/// After this many seconds without an end a reservation is given up, if another one is wanted and there is no place in the
+/// table or no room for it.
 const PATIENCE_S: u32 = 60;
 
 /// Room for a value that arrives in pieces; see [`Store::reserve`].
@@ -128,13 +129,12 @@ impl<O: Observer> Operation<'_, O> {
         header.cas = 0;
         self.check_len(&header)?;
         let len = header.record_len();
-        self.make_place_in_table()?;
-        let held = &self.state.reservations;
-        // The other half is for the largest record that is stored in one piece.
-        if u64::from(held.len) + u64::from(len) > u64::from(self.state.main.capacity() / 2) {
-            return Err(ReserveError::Full);
-        }
-        let place = self.choose(key, len);
+        self.admit_reservation(len)?;
+        // Where values that arrive fill the small log, its tail comes by so soon that they push each other out.
+        let place = match self.state.reservations.len > self.state.small.capacity() / 2 {
+            true => Place::Main,
+            false => self.choose(key, len),
+        };
         let at = self.allocate(place, len)?;
         let log = *self.log(place);
         self.put_head(&log, at, &header, key);
@@ -162,19 +162,23 @@ impl<O: Observer> Operation<'_, O> {
         })
     }
 
-    fn make_place_in_table(&mut self) -> Result<(), ReserveError> {
-        let table = &self.state.reservations.table;
-        if !table.is_full() {
-            return Ok(());
-        }
-        // A free place is the oldest of all.
-        match table.iter().min_by_key(|pending| pending.since) {
-            Some(free) if free.id == 0 => Ok(()),
-            Some(oldest) if self.now.saturating_sub(oldest.since) >= PATIENCE_S => {
-                self.give_up(oldest.id);
-                Ok(())
+    /// Sees to a place in the table, and to it that arriving values hold no more than half of the main log: the other half
+    /// is for the largest record that is stored in one piece. What has been held for too long goes for that.
+    fn admit_reservation(&mut self, len: u32) -> Result<(), ReserveError> {
+        loop {
+            let held = &self.state.reservations;
+            let is_small = held.len.saturating_add(len) <= self.state.main.capacity() / 2;
+            if is_small && held.count() < RESERVATIONS_MAX {
+                return Ok(());
             }
-            _ => Err(ReserveError::Busy),
+            let pending = held.table.iter().filter(|pending| pending.id != 0);
+            match pending.min_by_key(|pending| pending.since) {
+                Some(oldest) if self.now.saturating_sub(oldest.since) >= PATIENCE_S => {
+                    self.give_up(oldest.id);
+                }
+                _ if is_small => return Err(ReserveError::Busy),
+                _ => return Err(ReserveError::Full),
+            }
         }
     }
 
