@@ -45,15 +45,23 @@ fn nothing_is_lost_while_there_is_room() {
 
 #[test]
 fn after_a_flush_or_when_all_has_expired_the_whole_memory_takes_new_items() {
-    for (expiration, seed) in [(0, 1), (0, 2), (10, 3), (10, 4)] {
+    for seed in 0..8 {
+        let expiration = [0, 10][seed as usize / 2 % 2];
         let mut store = store_with_seed([20_000, 200_000][seed as usize % 2], seed);
         let attributes = Attributes {
             expiration,
             ..Attributes::default()
         };
         let mut number = 0;
+        // A value that is arriving lies between them, or none.
+        let len = if seed < 4 { 2_000 } else { 0 };
+        let arriving = store.key(b"arriving");
+        let arriving = store
+            .reserve(arriving, len, Attributes::default(), 1)
+            .expect("there is room");
         // Twice what there is room for, all of it read, so that both logs are full of items that are worth keeping.
         while store.statistics().evictions < 200 {
+            let _any = store.write(&arriving, 0, &[1; 10][..len.min(10) as usize]);
             let name = format!("old {number}");
             let key = store.key(name.as_bytes());
             store

@@ -190,17 +190,18 @@ impl<O: Observer> Operation<'_, O> {
     }
 
     /// Makes up to `len` bytes of room in the main log out of what is dead at its tail: expired, flushed or deleted. Nothing
-    /// that lives is evicted from the small log for the sake of that.
+    /// that lives is evicted from the small log for the sake of that. Values that are arriving are stepped over.
     fn reclaim_main(&mut self, len: u32) {
-        while self.state.main.free() < len {
+        let mut pinned = 0;
+        while self.state.main.free() < len && pinned <= PINNED_MAX {
             let log = self.state.main;
-            let is_dead = log
+            let lives = log
                 .entry(self.memory, log.tail)
-                .is_some_and(|entry| entry.is_filler() || (entry.cas != 0 && self.is_gone(&entry)));
-            if !is_dead {
+                .is_none_or(|entry| !entry.is_filler() && entry.cas != 0 && !self.is_gone(&entry));
+            if lives {
                 break;
             }
-            self.advance_tail(Place::Main);
+            pinned += u32::from(self.advance_tail(Place::Main));
         }
     }
 
