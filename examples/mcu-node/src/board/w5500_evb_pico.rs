@@ -80,6 +80,7 @@ impl Board for ThisBoard {
         static FRAMES_STATE: StaticCell<embassy_net_wiznet::State<FRAMES, FRAMES>> =
             StaticCell::new();
 
+        #[cfg(not(feature = "defmt"))]
         rtt_target::rtt_init_print!();
         let pins = embassy_rp::init(Default::default());
         let mut watchdog = Watchdog::new(pins.WATCHDOG);
@@ -145,6 +146,10 @@ impl Board for ThisBoard {
     }
 
     fn print(text: &str) {
+        // A log has the channel for itself.
+        #[cfg(feature = "defmt")]
+        defmt::error!("{=str}", text.trim_end());
+        #[cfg(not(feature = "defmt"))]
         rtt_target::rprint!("{}", text);
     }
 
