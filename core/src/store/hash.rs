@@ -1,6 +1,5 @@
 //! The keyed hash of a key, computed once per request.
 
-use super::bytes::copy_front;
 use super::item::{KeyBytes, Value};
 
 /// The longest key in bytes (memcached binary protocol: limits).
@@ -30,6 +29,7 @@ impl defmt::Format for Seed {
 impl Seed {
     /// The 64-bit SipHash-1-3 of `bytes` under this seed.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
         let [key_0, key_1] = self.0;
         let mut state = State([
@@ -39,13 +39,18 @@ impl Seed {
             key_1 ^ 0x7465_6462_7974_6573,
         ]);
         let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            state.absorb(u64::from_le_bytes(*word));
-        }
-        state.absorb(last_word(bytes, rest) | (bytes.len() as u64) << 56);
-        state.0[2] ^= 0xff;
-        for _ in 0..3 {
-            state.round();
+        let last = last_word(bytes, rest) | (bytes.len() as u64) << 56;
+        if cfg!(target_pointer_width = "32") {
+            state.absorb_all(words, last);
+        } else {
+            for word in words {
+                state.absorb(u64::from_le_bytes(*word));
+            }
+            state.absorb(last);
+            state.0[2] ^= 0xff;
+            for _ in 0..3 {
+                state.round();
+            }
         }
         let [a, b, c, d] = state.0;
         a ^ b ^ c ^ d
@@ -80,7 +85,9 @@ fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
         return u64::from_le_bytes(*word).checked_shr(unwanted).unwrap_or(0);
     }
     let mut word = [0; 8];
-    copy_front(rest, &mut word);
+    for (place, byte) in word.iter_mut().zip(rest) {
+        *place = *byte;
+    }
     u64::from_le_bytes(word)
 }
 
@@ -88,14 +95,32 @@ fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
 struct State([u64; 4]);
 
 impl State {
-    #[cfg_attr(target_pointer_width = "64", inline)]
+    /// All words, then the last one, then three rounds without a word: on a device one loop with the round in it once, so
+    /// that the state stays in registers.
+    #[inline(always)]
+    fn absorb_all(&mut self, words: &[[u8; 8]], last: u64) {
+        let mut words = words.iter();
+        loop {
+            let word = words.next();
+            self.absorb(word.map_or(last, |word| u64::from_le_bytes(*word)));
+            if word.is_none() {
+                break;
+            }
+        }
+        self.0[2] ^= 0xff;
+        for _ in 0..3 {
+            self.round();
+        }
+    }
+
+    #[inline(always)]
     fn absorb(&mut self, word: u64) {
         self.0[3] ^= word;
         self.round();
         self.0[0] ^= word;
     }
 
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[inline(always)]
     fn round(&mut self) {
         let [mut a, mut b, mut c, mut d] = self.0;
         a = a.wrapping_add(b);
@@ -134,8 +159,7 @@ impl<'a> Key<'a> {
     ///
     /// Any bytes are a key here; one that is empty or longer than [`KEY_LEN_MAX`] is never found and cannot be stored.
     #[must_use]
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[inline]
     pub fn new(bytes: &'a [u8], seed: &Seed) -> Self {
         Key {
             bytes,
@@ -157,5 +181,27 @@ impl<'a> Key<'a> {
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State;
+
+    #[test]
+    fn a_device_hashes_as_a_server_does() {
+        let words = [*b"a key of", *b" a cache"];
+        let mut device = State([1, 2, 3, 4]);
+        device.absorb_all(&words, 77);
+        let mut server = State([1, 2, 3, 4]);
+        for word in words.iter().map(|word| u64::from_le_bytes(*word)) {
+            server.absorb(word);
+        }
+        server.absorb(77);
+        server.0[2] ^= 0xff;
+        for _ in 0..3 {
+            server.round();
+        }
+        assert_eq!(device.0, server.0);
     }
 }

@@ -89,6 +89,13 @@ impl Index {
         (slot & !self.tag_mask).checked_sub(1)
     }
 
+    /// The position that a slot holds if it has the tag of `hash` and is not free.
+    #[inline]
+    pub(super) fn candidate(&self, slot: u32, hash: u64) -> Option<u32> {
+        let same = (slot ^ (hash >> 16) as u32) & self.tag_mask == 0;
+        if same { self.position(slot) } else { None }
+    }
+
     /// One bit for each slot of the bucket that has the tag of `hash`; free slots may be among them.
     #[inline]
     pub(super) fn candidates(&self, bucket: &[u8; BUCKET_LEN as usize], hash: u64) -> u32 {

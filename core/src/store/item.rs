@@ -1,7 +1,7 @@
 //! What goes into a store and what comes out of it.
 
 use super::KEY_LEN_MAX;
-use super::bytes::copy_front;
+use super::bytes::{copy_front, equal};
 
 /// What a store keeps beside the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +92,9 @@ impl<'a> Value<'a> {
     /// Copies as much as fits to the front of `out` and returns how many bytes that was.
     pub fn copy_to(&self, out: &mut [u8]) -> usize {
         let first = copy_front(self.first, out);
+        if self.second.is_empty() {
+            return first;
+        }
         let rest = out.get_mut(first..).unwrap_or_default();
         first.saturating_add(copy_front(self.second, rest))
     }
@@ -128,14 +131,12 @@ impl defmt::Format for LoggedKey {
 impl PartialEq<[u8]> for Value<'_> {
     #[inline]
     fn eq(&self, other: &[u8]) -> bool {
-        if cfg!(target_pointer_width = "32") {
-            // A loop over both pieces: a device would call a routine that nothing else uses.
-            let mut bytes = self.first.iter().chain(self.second);
-            return self.len() == other.len()
-                && other.iter().all(|byte| bytes.next() == Some(byte));
-        }
         match other.split_at_checked(self.first.len()) {
-            Some((front, back)) => front == self.first && back == self.second,
+            Some((front, back)) => {
+                back.len() == self.second.len()
+                    && equal(front, self.first)
+                    && (back.is_empty() || equal(back, self.second))
+            }
             None => false,
         }
     }

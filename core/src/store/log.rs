@@ -110,13 +110,9 @@ impl Log {
         (entry.record_len() <= self.used).then_some(entry)
     }
 
-    /// The header of the record at `at`, for the path that every request takes.
+    /// The header of the record at `at`, for the path that every request to a server takes.
     #[inline]
     pub(super) fn header_at_once(&self, memory: &[u8], at: u32) -> Option<Header> {
-        if cfg!(target_pointer_width = "32") {
-            // A device is short of flash, not of time.
-            return self.header(memory, at);
-        }
         match memory
             .get(at as usize..self.end as usize)?
             .first_chunk::<WINDOW_LEN>()
@@ -138,29 +134,24 @@ impl Log {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn key<'m>(&self, memory: &'m [u8], at: u32, header: &Header) -> Value<'m> {
-        self.pieces(
-            memory,
-            self.after(at, header.len()),
-            u32::from(header.key_len),
-        )
+        self.pieces(memory, at, header.len(), u32::from(header.key_len))
     }
 
-    /// Whether the record at `at` has this key.
+    /// Whether the record at `at` has this key, for the same path.
     #[inline]
     pub(super) fn has_key(&self, memory: &[u8], at: u32, key: &[u8]) -> bool {
-        if cfg!(target_pointer_width = "64")
-            && let Some(record) = memory.get(at as usize..self.end as usize)
+        // Nearly every record lies in one piece.
+        if let Some(record) = memory.get(at as usize..self.end as usize)
             && let Some([key_len, control]) = record.first_chunk()
             && let Some(rest) = record.get(key_at(*control) as usize..)
             && let Some(stored) = rest.get(..key.len())
         {
-            // Nearly every record lies in one piece; a device has no flash to tell those apart.
             return usize::from(*key_len) == key.len() && stored == key;
         }
         let key_len = load_u8(memory, at);
         let control = load_u8(memory, self.after(at, 1));
         usize::from(key_len) == key.len() && {
-            let stored = self.pieces(memory, self.after(at, key_at(control)), u32::from(key_len));
+            let stored = self.pieces(memory, at, key_at(control), u32::from(key_len));
             stored == *key
         }
     }
@@ -170,10 +161,14 @@ impl Log {
         core::array::from_fn(|i| load_u8(memory, self.after(at, i as u32)))
     }
 
-    /// The `len` bytes at `at`, around the end if need be.
+    /// The `len` bytes that lie `offset` bytes after `at`, around the end if need be.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub(super) fn pieces<'m>(&self, memory: &'m [u8], at: u32, len: u32) -> Value<'m> {
+    pub(super) fn pieces<'m>(&self, memory: &'m [u8], at: u32, offset: u32, len: u32) -> Value<'m> {
+        if offset.saturating_add(len) <= self.end.saturating_sub(at) {
+            return Value::new(slice(memory, at.wrapping_add(offset), len), &[]);
+        }
+        let at = self.after(at, offset);
         let left = self.end.saturating_sub(at);
         if len <= left {
             return Value::new(slice(memory, at, len), &[]);

@@ -1,11 +1,11 @@
 //! One operation at work: the memory as bytes, whatever the caller keeps them in, so that this code exists once.
 
 use super::StoreOptions;
-use super::bytes::{load_u32, put, store_u32};
+use super::bytes::{load_u32, store_u8, store_u32};
 use super::evict::Budget;
 use super::flush::Flush;
 use super::hash::Key;
-use super::index::{BUCKET_LEN, BUCKETS_MIN, Index};
+use super::index::{BUCKET_LEN, BUCKETS_MIN, Index, SLOTS};
 use super::log::Log;
 use super::observer::{Change, Observer};
 use super::record::{Header, Visits};
@@ -84,8 +84,7 @@ impl<O> State<O> {
         }
     }
 
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[inline]
     pub(super) fn log(&self, place: Place) -> &Log {
         match place {
             Place::Main => &self.main,
@@ -107,30 +106,49 @@ impl<O> State<O> {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn log_of(&self, at: u32) -> &Log {
-        self.log(self.place(at))
+        match self.place(at) {
+            Place::Main => &self.main,
+            Place::Small => &self.small,
+        }
     }
 
-    /// Finds the record of a key.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    pub(super) fn locate(&self, memory: &[u8], key: &Key<'_>) -> Option<Found> {
-        let (slot, at) = self.search(memory, key)?;
-        let header = self.log_of(at).header_at_once(memory, at)?;
-        Some(Found { slot, at, header })
-    }
-
-    /// Finds where the slot and the record of a key lie: one of two buckets, and the tags leave few records to look at.
+    /// Finds the record of a key: in one of two buckets, and the tags leave few records to look at.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn search(&self, memory: &[u8], key: &Key<'_>) -> Option<(u32, u32)> {
-        let [first, second] = self.index.pair(key.hash());
-        match self.search_bucket(memory, first, key) {
-            None => self.search_bucket(memory, second, key),
+    pub(super) fn locate(&self, memory: &[u8], key: &Key<'_>) -> Option<Found> {
+        let pair = self.index.pair(key.hash());
+        if cfg!(target_pointer_width = "32") {
+            let mut buckets = pair.into_iter();
+            return buckets.find_map(|bucket| self.search(memory, bucket, key));
+        }
+        // Twice the code, for a server.
+        let [first, second] = pair;
+        match self.search(memory, first, key) {
+            None => self.search(memory, second, key),
             found => found,
         }
     }
 
-    fn search_bucket(&self, memory: &[u8], bucket: u32, key: &Key<'_>) -> Option<(u32, u32)> {
+    /// Finds the record of a key if its slot is in this bucket.
+    #[inline]
+    fn search(&self, memory: &[u8], bucket: u32, key: &Key<'_>) -> Option<Found> {
         let slots = self.index.bucket(memory, bucket)?;
+        if cfg!(target_pointer_width = "32") {
+            // A device looks at one slot after the other, and stops at the right one.
+            let (slots, _) = slots.as_chunks::<4>();
+            for (i, slot) in slots.iter().take(SLOTS as usize).enumerate() {
+                if let Some(at) = self.index.candidate(u32::from_le_bytes(*slot), key.hash())
+                    && let log = self.log_of(at)
+                    && let Some(header) = log.entry(memory, at)
+                    && !header.is_filler()
+                    && log.key(memory, at, &header) == *key.bytes()
+                {
+                    let slot = self.index.slot_at(bucket, i as u32);
+                    return Some(Found { slot, at, header });
+                }
+            }
+            return None;
+        }
         // A server's processor compares all tags at once.
         let mut candidates = self.index.candidates(slots, key.hash());
         while candidates != 0 {
@@ -138,9 +156,11 @@ impl<O> State<O> {
             candidates &= candidates - 1;
             let slot = self.index.slot_at(bucket, slot);
             if let Some(at) = self.index.position(load_u32(memory, slot))
-                && self.log_of(at).has_key(memory, at, key.bytes())
+                && let log = self.log_of(at)
+                && log.has_key(memory, at, key.bytes())
             {
-                return Some((slot, at));
+                let header = log.header_at_once(memory, at)?;
+                return Some(Found { slot, at, header });
             }
         }
         None
@@ -160,7 +180,7 @@ impl<O> State<O> {
         if visits != header.visits() {
             let mut header = *header;
             header.set_visits(visits);
-            put(memory, self.log_of(at).after(at, 1), &[header.control()]);
+            store_u8(memory, self.log_of(at).after(at, 1), header.control());
         }
     }
 
@@ -218,14 +238,12 @@ impl<O: Observer> Operation<'_, O> {
     /// The item of a key, if it lives; what is past its time is removed on the way.
     #[inline]
     pub(super) fn find(&mut self, key: Key<'_>) -> Option<Found> {
-        let state = &*self.state;
-        let (slot, at) = state.search(self.memory, &key)?;
-        let header = state.log_of(at).header_at_once(self.memory, at)?;
-        if self.is_gone(&header) {
-            self.reclaim(slot, at, &header);
+        let found = self.state.locate(self.memory, &key)?;
+        if self.is_gone(&found.header) {
+            self.reclaim(found.slot, found.at, &found.header);
             return None;
         }
-        Some(Found { slot, at, header })
+        Some(found)
     }
 
     /// Removes an item that is past its time.
@@ -281,7 +299,7 @@ impl<O: Observer> Operation<'_, O> {
     pub(super) fn put_control(&mut self, at: u32, header: &Header) {
         let log = self.state.log_of(at);
         let control_at = log.after(at, 1);
-        put(self.memory, control_at, &[header.control()]);
+        store_u8(self.memory, control_at, header.control());
     }
 
     pub(super) fn count_reclaimed(&mut self, header: &Header) {

@@ -245,7 +245,7 @@ impl Header {
 }
 
 /// The length of a header with this control byte.
-#[inline]
+#[inline(always)]
 fn header_len(control: u8) -> u8 {
     let attributes = (control & HAS_FLAGS) + (control & HAS_EXPIRATION) / 2;
     2 + value_width(control) as u8 + cas_width(control) as u8 + attributes

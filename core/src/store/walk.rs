@@ -91,7 +91,7 @@ impl<O> State<O> {
 
     pub(super) fn item<'m>(&self, memory: &'m [u8], at: u32, header: &Header) -> Item<'m> {
         let log = self.log_of(at);
-        let value = log.pieces(memory, log.after(at, header.value_at()), header.value_len);
+        let value = log.pieces(memory, at, header.value_at(), header.value_len);
         let Header {
             cas,
             flags,
