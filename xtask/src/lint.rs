@@ -6,10 +6,11 @@ use clap::Args;
 use crate::shell::{cargo, run};
 
 /// Folders with a workspace of their own, which cargo's `--workspace` does not reach.
-const OTHER_WORKSPACES: [&str; 5] = [
+const OTHER_WORKSPACES: [&str; 6] = [
     "core/fuzz",
     "examples/mcu-node",
     "xtask/clients",
+    "xtask/cycles",
     "xtask/defmt",
     "xtask/probe",
 ];

@@ -8,6 +8,7 @@ mod bench;
 mod bench_client;
 mod bench_server;
 mod cross;
+mod cycles;
 mod defmt;
 mod firmware;
 mod fuzz;
@@ -43,6 +44,8 @@ enum Task {
     Arrows,
     /// Prints flash and RAM of core on a microcontroller, and proves that packet input reaches no panic
     Size(size::Options),
+    /// Prints how many instructions requests take on an emulated microcontroller, and holds two of them to a limit
+    Cycles(cycles::Options),
     /// Builds the cache node for microcontrollers, prints its flash and RAM, and tests it in QEMU with real clients
     Firmware(firmware::Options),
     /// Runs every fuzz target for some seconds
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Doc => lint::doc(),
         Task::Arrows => arrows::run(),
         Task::Size(options) => size::run(&options),
+        Task::Cycles(options) => cycles::run(&options),
         Task::Firmware(options) => firmware::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Peers(options) => peers::run(&options),

@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::shell::{cargo, run as run_command};
-use crate::{arrows, bench, bench_client, bench_server, defmt, firmware, fuzz, lint, peers, size};
+use crate::{
+    arrows, bench, bench_client, bench_server, cycles, defmt, firmware, fuzz, lint, peers, size,
+};
 
 /// A step: its name, what it does, and the doing.
 struct Step {
@@ -16,7 +18,7 @@ struct Step {
 }
 
 /// What is quick and fails often comes first.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "fmt",
         does: "formatting",
@@ -56,6 +58,11 @@ const STEPS: [Step; 14] = [
         name: "size",
         does: "flash and RAM on a microcontroller, no reachable panic",
         run: || size::run(&size::Options::default()),
+    },
+    Step {
+        name: "cycles",
+        does: "instructions of a request on a microcontroller",
+        run: || cycles::run(&cycles::Options::default()),
     },
     Step {
         name: "firmware",

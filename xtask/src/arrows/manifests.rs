@@ -9,13 +9,14 @@ use toml::{Table, Value};
 use super::{Violation, violation};
 
 /// Folders that hold crates of the project, each or through its subfolders.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
     "core",
     "core/fuzz",
     "adapters",
     "adapters/fuzz",
     "wasm",
     "xtask",
+    "xtask/cycles",
     "xtask/probe",
     "xtask/image",
     "examples",

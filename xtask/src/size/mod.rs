@@ -81,17 +81,13 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let targets = if options.only_size {
-        &[TARGET][..]
-    } else {
-        &BUILD_TARGETS
-    };
-    let toolchain = cross::toolchain(targets)?;
     if !options.only_size {
         for target in BUILD_TARGETS {
-            build(&toolchain, target)?;
+            // rustup may have one and lack another; what is measured is built by the same compiler in any case.
+            build(&cross::toolchain(&[target])?, target)?;
         }
     }
+    let toolchain = cross::toolchain(&[TARGET])?;
     let mut rows = Vec::new();
     for (feature, title) in VARIANTS {
         if options

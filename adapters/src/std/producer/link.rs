@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use memlet_core::counters::Tally;
 use memlet_core::wire::{HEADER_LEN, Header, Opcode, Response, Status};
 use mio::{Events, Interest, Poll, Token, Waker};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::super::{CounterWriter, ShardedStore, SharedCounters, TakenConnection};
 use super::protocol::{Protocol, Start};
@@ -142,13 +142,7 @@ impl Feeds {
             .map(|mut link| link.serve(feed, is_admitted))
             .unwrap_or_else(Closed::Transport);
         self.lock().remove(&number);
-        match closed {
-            Closed::EndOfInput | Closed::Quit | Closed::Drained => {
-                info!(peer, name = feed.name, reason = %closed, "feed ended");
-            }
-            // Such as one that cannot keep up: whoever misses its changes finds the reason here.
-            _ => warn!(peer, name = feed.name, reason = %closed, "feed cut off"),
-        }
+        debug!(peer, name = feed.name, reason = %closed, "feed ended");
     }
 }
 
