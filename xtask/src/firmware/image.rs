@@ -34,6 +34,13 @@ pub(super) const BOARDS: [Board; 2] = [
     },
 ];
 
+/// Boards that QEMU does not emulate: their images are only built.
+pub(super) const REAL_BOARDS: [Board; 1] = [Board {
+    name: "w5500-evb-pico",
+    target: "thumbv6m-none-eabi",
+    ram: 264 << 10,
+}];
+
 /// The features that are built as variants, if the example has them: each alone, beside what the plain image has.
 const VARIANTS: [&str; 6] = ["echo", "dhcp", "defmt", "near", "uart", "serial-only"];
 
@@ -73,6 +80,27 @@ impl Image {
             board,
             variant: Some(IMPATIENT),
         }
+    }
+
+    /// The variant that serves its serial port as well.
+    pub(super) fn with_serial_port(board: Board) -> Self {
+        Self {
+            board,
+            variant: Some("uart"),
+        }
+    }
+
+    /// The variant that serves its serial port, and nothing else.
+    pub(super) fn serial_only(board: Board) -> Self {
+        Self {
+            board,
+            variant: Some("serial-only"),
+        }
+    }
+
+    /// Whether the cache is at the serial port, not at a TCP port of the board.
+    pub(super) fn is_serial_only(&self) -> bool {
+        self.variant == Some("serial-only")
     }
 
     /// All images of a board that the example's manifest knows features for.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::image::{Board, Image};
+use super::image::Image;
 use crate::shell;
 
 /// The port of the cache on the board, and that of the plain echo.
@@ -39,7 +39,7 @@ impl Machine {
         let name = image.name();
         let monitor = std::env::temp_dir().join(format!("memlet-{name}-{}", std::process::id()));
         let ports = free_ports()?;
-        let mut command = qemu(&image.board, &image.file(), &ports);
+        let mut command = qemu(image, &image.file(), &ports);
         command
             .arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", monitor.display()))
@@ -132,24 +132,30 @@ pub(super) fn run_by_hand(image: &Image, file: &Path, port: u16) -> Result<()> {
     shell::ensure_programs(&[("qemu-system-arm", "qemu-system-arm")])?;
     let [_, echo] = free_ports()?;
     println!("{} serves 127.0.0.1:{port}; Ctrl-C ends it", image.name());
-    shell::run(&mut qemu(&image.board, file, &[port, echo]))
+    shell::run(&mut qemu(image, file, &[port, echo]))
 }
 
-fn qemu(board: &Board, file: &Path, ports: &[u16; 2]) -> Command {
+fn qemu(image: &Image, file: &Path, ports: &[u16; 2]) -> Command {
     let mut network = "user,id=net0".to_owned();
-    for (host, guest) in ports.iter().zip(GUEST_PORTS) {
-        network += &format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}");
+    let mut serial = "none".to_owned();
+    if image.is_serial_only() {
+        // Without `nodelay` every answer waits for the host's confirmation of its first byte.
+        serial = format!("tcp:127.0.0.1:{},server=on,wait=off,nodelay=on", ports[0]);
+    } else {
+        for (host, guest) in ports.iter().zip(GUEST_PORTS) {
+            network += &format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}");
+        }
     }
     let mut command = Command::new("qemu-system-arm");
     command
         .args([
             "-M",
-            board.name,
+            image.board.name,
             "-nographic",
             "-monitor",
             "none",
             "-serial",
-            "none",
+            &serial,
         ])
         .args(["-semihosting-config", "enable=on,target=native"])
         .args(["-nic", &network, "-kernel"])

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use crate::{cross, peers, shell};
-use image::{BOARDS, Board, Image};
+use image::{BOARDS, Board, Image, REAL_BOARDS};
 use machine::Machine;
 use trial::Trial;
 
@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Builds and prints the table, and starts nothing
     #[arg(long, conflicts_with = "build")]
     table: bool,
+    /// Only builds the images for boards that QEMU does not emulate
+    #[arg(long, conflicts_with_all = ["build", "table", "board", "run"])]
+    real_boards: bool,
     /// Prints the largest variables of each image, this many
     #[arg(long, default_value_t = 0)]
     variables: usize,
@@ -60,7 +63,21 @@ impl Options {
     }
 }
 
+/// Builds the images for boards that QEMU does not emulate, plain and with a serial port.
+pub(crate) fn build_real_boards() -> Result<()> {
+    let toolchain = cross::toolchain(&REAL_BOARDS.map(|board| board.target))?;
+    for board in REAL_BOARDS {
+        for image in [Image::with_serial_port(board), Image::plain(board)] {
+            println!("{}", image.build(&toolchain)?.display());
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.real_boards {
+        return build_real_boards();
+    }
     let toolchain = cross::toolchain(&image::TARGETS)?;
     if let Some(name) = &options.run {
         let image = Image::named(name)?;
@@ -136,6 +153,7 @@ fn test(boards: &[Board], options: &Options) -> Result<Vec<String>> {
         if options.is_whole() {
             // Those mostly wait.
             trials.extend(boards.iter().map(|board| start(board, test_silence)));
+            trials.extend(boards.iter().map(|board| start(board, test_serial)));
         }
         let outcomes: Vec<Result<String>> = trials
             .into_iter()
@@ -164,6 +182,14 @@ fn test_board(board: &Board, options: &Options) -> Result<String> {
 fn test_silence(board: &Board, _: &Options) -> Result<String> {
     let mut machine = Machine::start(&Image::impatient(*board))?;
     run_trials(&mut machine, &[trial::idle_tests()])?;
+    let stack = trial::stack(&machine);
+    machine.judge(stack)
+}
+
+/// The image that serves its serial port.
+fn test_serial(board: &Board, _: &Options) -> Result<String> {
+    let mut machine = Machine::start(&Image::serial_only(*board))?;
+    run_trials(&mut machine, &trial::serial())?;
     let stack = trial::stack(&machine);
     machine.judge(stack)
 }

@@ -11,6 +11,10 @@ use crate::shell;
 
 /// The conformance checks of memccapable for the binary protocol.
 const MEMCCAPABLE_CHECKS: usize = 27;
+/// Those of them that wait for the connection's end, which a serial line cannot give.
+const QUIT_CHECKS: usize = 2;
+/// Random commands over a serial line, which carries some 10 to 20 KB a second.
+const SERIAL_COMMANDS: &str = "4000";
 
 /// Doing it.
 type Run = dyn Fn(&Machine) -> Result<String>;
@@ -62,33 +66,78 @@ pub(super) fn device_tests(only: Option<&str>, soak: Option<u32>) -> Trial {
     };
     Trial::new(name, move |machine| {
         let filter: Vec<&str> = filter.iter().map(String::as_str).collect();
-        test_device(machine, &filter, soak)
+        let seconds = soak.map(|seconds| ("MEMLET_DEVICE_SECONDS", seconds.to_string()));
+        let settings = seconds
+            .as_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        test_device(machine, &filter, settings.as_slice())
     })
 }
 
 /// Those of the project's own tests that wait until the device gives somebody up.
 pub(super) fn idle_tests() -> Trial {
     Trial::new("tests of silence", |machine| {
-        test_device(machine, &["silent_peers", "long_break"], None)
+        test_device(machine, &["silent_peers", "long_break"], &[])
     })
 }
 
+/// An image that serves its serial port: a client that does not know, and a host that has to find its way back.
+pub(super) fn serial() -> Vec<Trial> {
+    vec![
+        Trial::new("memlet over a serial line", set_and_get),
+        Trial::new("memccapable over a serial line", |machine| {
+            let said = memccapable_says(machine, "10")?.1;
+            conform(&said, MEMCCAPABLE_CHECKS - QUIT_CHECKS)
+        }),
+        Trial::new("device tests over a serial line", |machine| {
+            let tests = ["random_commands", "on_a_serial_line"];
+            let settings = [
+                ("MEMLET_DEVICE_SERIAL", "1"),
+                ("MEMLET_DEVICE_COMMANDS", SERIAL_COMMANDS),
+            ];
+            test_device(machine, &tests, &settings)
+        }),
+    ]
+}
+
+fn set_and_get(machine: &Machine) -> Result<String> {
+    let memlet = shell::target_dir().join("debug/memlet");
+    let address = machine.address();
+    captured(Command::new(&memlet).args(["set", "--server", &address, "greeting", "hello"]))?;
+    let said = captured(Command::new(&memlet).args(["get", "--server", &address, "greeting"]))?;
+    if said.trim_end() != "hello" {
+        bail!("`memlet get` printed {said:?}");
+    }
+    Ok("    a value was stored and read".to_owned())
+}
+
 fn memccapable(machine: &Machine) -> Result<String> {
+    let (is_success, said) = memccapable_says(machine, "30")?;
+    if !is_success {
+        bail!("memccapable failed\n{said}");
+    }
+    conform(&said, MEMCCAPABLE_CHECKS)
+}
+
+/// Whether it is content and what it prints, with so many seconds to wait for an answer.
+fn memccapable_says(machine: &Machine, seconds: &str) -> Result<(bool, String)> {
     let port = machine.ports[0].to_string();
-    let said = captured(Command::new("memccapable").args([
-        "-b",
-        "-t",
-        "30",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        &port,
-    ]))?;
+    let output = Command::new("memccapable")
+        .args(["-b", "-t", seconds, "-h", "127.0.0.1", "-p", &port])
+        .stdin(Stdio::null())
+        .output()
+        .context("can't start memccapable")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok((output.status.success(), said))
+}
+
+/// So many of the checks have to pass.
+fn conform(said: &str, checks: usize) -> Result<String> {
     let passed = said
         .lines()
         .filter(|line| line.trim_end().ends_with("[pass]"))
         .count();
-    if passed != MEMCCAPABLE_CHECKS {
+    if passed != checks {
         bail!("{passed} of {MEMCCAPABLE_CHECKS} checks passed\n{said}");
     }
     Ok(format!("    {passed} of {MEMCCAPABLE_CHECKS} checks"))
@@ -153,7 +202,7 @@ fn bench(machine: &Machine, keys: u32) -> Result<String> {
     Ok(said.trim_end().to_owned())
 }
 
-fn test_device(machine: &Machine, filter: &[&str], seconds: Option<u32>) -> Result<String> {
+fn test_device(machine: &Machine, filter: &[&str], settings: &[(&str, &str)]) -> Result<String> {
     let mut command = shell::cargo(&["test", "--quiet", "-p", "memlet-server", "--test", "device"]);
     command
         .arg("--")
@@ -161,10 +210,8 @@ fn test_device(machine: &Machine, filter: &[&str], seconds: Option<u32>) -> Resu
         .args(filter)
         .env("RUST_BACKTRACE", "0")
         .env("MEMLET_DEVICE", machine.address())
-        .env("MEMLET_DEVICE_MONITOR", &machine.monitor);
-    if let Some(seconds) = seconds {
-        command.env("MEMLET_DEVICE_SECONDS", seconds.to_string());
-    }
+        .env("MEMLET_DEVICE_MONITOR", &machine.monitor)
+        .envs(settings.iter().copied());
     let said = captured(&mut command)?;
     let is_shown = |line: &&str| !line.trim().is_empty() && !line.starts_with("seed ");
     let lines: Vec<String> = said
