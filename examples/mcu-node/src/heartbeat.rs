@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::Waker;
 
 use embassy_sync::waitqueue::AtomicWaker;
-use embassy_time::{Duration, Ticker};
+use embassy_time::{Duration, Timer};
 
 use crate::board::{Board, ThisBoard};
 use crate::settings;
@@ -70,9 +70,10 @@ pub(crate) async fn watch<F: Future>(mut work: Pin<&mut F>) -> F::Output {
 
 #[embassy_executor::task]
 pub(crate) async fn run(mut board: ThisBoard) -> ! {
-    let mut ticker = Ticker::every(Duration::from_millis(settings::HEARTBEAT_MS));
     loop {
-        ticker.next().await;
+        // From one beat to the next, and not by a schedule: beats that are made up for at once, after the core stood still in
+        // a debugger or a busy emulator, would leave the tasks no time between them.
+        Timer::after(Duration::from_millis(settings::HEARTBEAT_MS)).await;
         let watched = PULSES.iter().take(WATCHED.load(Ordering::Relaxed));
         let missing = watched.filter(|pulse| !pulse.beat()).count();
         if missing == 0 {

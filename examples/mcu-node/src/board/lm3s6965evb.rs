@@ -34,8 +34,9 @@ const WATCHDOG_IRQ: usize = 18;
 const TIMER_ALARM_IRQ: usize = 19;
 const NETWORK_IRQ: usize = 42;
 
-/// Counts of the watchdog's clock until it raises its interrupt, and again until it resets: 4 seconds each.
-const WATCHDOG_COUNTS: u32 = 4_000_000 * Timers::COUNTS_PER_US;
+/// Counts of the watchdog's clock until it raises its interrupt, and again until it resets: 16 seconds each, since its clock
+/// also runs while a busy host does not run the emulator.
+const WATCHDOG_COUNTS: u32 = 16_000_000 * Timers::COUNTS_PER_US;
 
 embassy_time_driver::time_driver_impl!(static CLOCK: Clock<Timers> = Clock::new());
 

@@ -35,8 +35,9 @@ const SERIAL_SEND_IRQ: usize = 1;
 const TIMER_ALARM_IRQ: usize = 9;
 const NETWORK_IRQ: usize = 13;
 
-/// Counts of the watchdog's clock until it raises its NMI, and again until it resets: 4 seconds each.
-const WATCHDOG_COUNTS: u32 = 100_000_000;
+/// Counts of the watchdog's clock until it raises its NMI, and again until it resets: 16 seconds each, since its clock also runs
+/// while a busy host does not run the emulator.
+const WATCHDOG_COUNTS: u32 = 400_000_000;
 
 embassy_time_driver::time_driver_impl!(static CLOCK: Clock<Timers> = Clock::new());
 
