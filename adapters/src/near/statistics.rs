@@ -66,8 +66,9 @@ impl<S: Shards> NearCache<'_, S> {
         }
         let figures = self.figures(now);
         let mut position = reply.cursor();
-        for (name, number) in figures.iter().skip(position as usize) {
-            if let Err(no_room) = send(name, *number, reply) {
+        let own = (0..).map_while(self.own_figure);
+        for (name, number) in figures.into_iter().chain(own).skip(position as usize) {
+            if let Err(no_room) = send(name, number, reply) {
                 return pause(position, reply, no_room);
             }
             position = position.saturating_add(1);

@@ -160,3 +160,36 @@ fn whoever_waits_is_told_when_the_task_is_dropped() {
     run(served.as_mut());
     assert_eq!(statuses(&heard(&mut client)), [Status::TMPFAIL]);
 }
+
+#[test]
+fn figures_of_the_caller_follow_those_of_the_near_cache_however_small_the_output() {
+    let mut memory = Memory::new();
+    let store = Store::new(vec![0; 64 << 10], StoreOptions::default()).unwrap();
+    let near = NearCache::new(store, &mut memory, NearSettings::default()).with_figures(|at| {
+        [("stack_high_water", 4000), ("uptime", 7)]
+            .get(at as usize)
+            .copied()
+    });
+    let near = RefCell::new(near);
+    let (stream, mut client) = duplex(8192);
+    let mut served = pin!(serve_over(&near, stream));
+    say(&mut client, &Request::new(Opcode::STAT));
+    run(served.as_mut());
+    let answers = answers(&heard(&mut client));
+    let names: Vec<&[u8]> = answers.iter().map(|answer| &answer.key[..]).collect();
+    let [.., before, first, second, end] = &names[..] else {
+        panic!("{names:?}");
+    };
+    assert_eq!(
+        (*before, *first, *second, *end),
+        (
+            &b"reclaimed"[..],
+            &b"stack_high_water"[..],
+            &b"uptime"[..],
+            &b""[..]
+        )
+    );
+    assert_eq!(answers[answers.len() - 3].value, b"4000");
+    assert_eq!(names[0], b"time", "each once");
+    assert_eq!(names.iter().filter(|name| **name == b"uptime").count(), 1);
+}

@@ -10,7 +10,7 @@ use static_cell::ConstStaticCell;
 
 use crate::clock::unix_time;
 use crate::heartbeat;
-use crate::node::Node;
+use crate::node::{self, Node};
 use crate::settings::{
     NEAR_LEN, NEAR_REQUESTS, NEAR_TTL, SOCKET_RX_LEN, SOCKET_TX_LEN, SOCKETS, UPSTREAM,
 };
@@ -35,7 +35,17 @@ pub(crate) fn cache(
 
     let mut settings = NearSettings::default();
     settings.ttl = NEAR_TTL;
-    NearCache::new(store, MEMORY.take(), settings)
+    NearCache::new(store, MEMORY.take(), settings).with_figures(figure)
+}
+
+/// What `stat` tells of the device, beside what the near cache has counted.
+fn figure(position: u32) -> Option<(&'static str, u64)> {
+    Some(match position {
+        0 => ("uptime", embassy_time::Instant::now().as_secs()),
+        1 => ("curr_connections", node::connections_open()),
+        2 => ("total_connections", node::connections_accepted()),
+        _ => return node::figure(position - 3),
+    })
 }
 
 /// Keeps the near cache connected to its upstream.

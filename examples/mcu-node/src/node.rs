@@ -119,9 +119,9 @@ impl Host for Device {
     }
 
     fn own_figures(&self, figures: &mut Figures<'_, '_>) {
-        figures.number("max_connections", settings::SOCKETS as u64);
-        figures.number("idle_timeout", settings::IDLE_SECONDS);
-        figures.number("item_size_max", ITEM_LEN_MAX.into());
+        for (name, number) in (0..).map_while(figure) {
+            figures.number(name, number);
+        }
         #[cfg(feature = "uart")]
         {
             let serial = self.serial.get();
@@ -131,8 +131,30 @@ impl Host for Device {
             figures.number("serial_faults", serial.faults.into());
             figures.number("serial_discarded_bytes", serial.discarded_bytes.into());
         }
-        figures.number("link_losses", LINK_LOSSES.get());
-        figures.number("stack_size", stack::len() as u64);
-        figures.number("stack_high_water", stack::high_water() as u64);
     }
+}
+
+/// The figures that only a device has, by position.
+pub(crate) fn figure(position: u32) -> Option<(&'static str, u64)> {
+    Some(match position {
+        0 => ("max_connections", settings::SOCKETS as u64),
+        1 => ("idle_timeout", settings::IDLE_SECONDS),
+        2 => ("item_size_max", ITEM_LEN_MAX.into()),
+        3 => ("link_losses", LINK_LOSSES.get()),
+        4 => ("stack_size", stack::len() as u64),
+        5 => ("stack_high_water", stack::high_water() as u64),
+        _ => return None,
+    })
+}
+
+/// Connections open now.
+#[cfg(feature = "near")]
+pub(crate) fn connections_open() -> u64 {
+    OPEN.get()
+}
+
+/// Connections since the start.
+#[cfg(feature = "near")]
+pub(crate) fn connections_accepted() -> u64 {
+    ACCEPTED.get()
 }
