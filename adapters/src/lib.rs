@@ -8,7 +8,7 @@
 //! | `near` | `near`: a cache near its users in front of a memcached far away, over any async stream | no std, no heap |
 //! | `alloc` | buffers that grow, lists and maps as results | a heap |
 //! | `std` | `std`: servers, connecting with timeouts | a Unix system |
-//! | `capture` | `capture`: packets explained for people | std |
+//! | `capture` | `capture`: packets explained for people; capture files | std |
 //! | `metrics` | `metrics`: counters as JSON and for Prometheus, over HTTP | a Unix system |
 //! | `load` | `load`: a load generator | a Unix system |
 //! | `tracing` | what happens on connections is told to tracing; `std` includes it | no std |

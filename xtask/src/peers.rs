@@ -11,10 +11,11 @@ use clap::Args;
 use crate::shell;
 
 /// Programs that may have come from anywhere, and Debian's packages of them.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("memcached", "memcached"),
     ("memccapable", "libmemcached-tools"),
     ("faketime", "faketime"),
+    ("tshark", "tshark"),
     ("saslpasswd2", "sasl2-bin"),
     ("node", "nodejs"),
     ("npm", "npm"),

@@ -1,7 +1,11 @@
 //! `memlet decode`: bytes to explained packets.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+mod capture;
+mod report;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
@@ -19,12 +23,15 @@ use crate::{input, output};
 /// blanks, commas, colons and 0x in between. A file or standard input may also be the bytes themselves, which is what
 /// is assumed of what is no text. Text that could be either is taken for hexadecimal.
 ///
-/// Ends with 1 when the bytes stop being packets, and says where and why.
+/// A capture file, pcap or pcapng, is known by its first bytes, and may stand where the bytes would: its packets are told
+/// with the request that each response answers and the time it took, whatever is lost or wrong in between.
+///
+/// Ends with 1 when the bytes stop being packets, or a capture file breaks off, and says where and why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Bytes in hexadecimal or base64; `-` or nothing for standard input
-    #[arg(value_name = "BYTES")]
+    /// Bytes in hexadecimal or base64, or the name of a capture file; `-` or nothing for standard input
+    #[arg(value_name = "BYTES|CAPTURE")]
     text: Vec<String>,
 
     /// Read the bytes from a file
@@ -54,6 +61,15 @@ pub(crate) struct Arguments {
     /// Print JSON, one packet a line
     #[arg(long)]
     json: bool,
+
+    /// Of a capture: print figures in place of packets
+    #[arg(long)]
+    stats: bool,
+
+    /// Of a capture: a port at which memcached is spoken, besides 11210 and 11211; may be repeated. At other ports
+    /// connections are known by their first bytes
+    #[arg(long, value_name = "PORT")]
+    port: Vec<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,6 +82,8 @@ enum Form {
     Base64,
     /// The bytes themselves
     Raw,
+    /// A capture file: pcap or pcapng
+    Capture,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,10 +98,11 @@ const EXAMPLES: &str = "\
 Examples:
   memlet decode 80000005000000000000000500000003000000000000000048656c6c6f
   memlet decode 80 0a 00 00  00 00 00 00  00 00 00 00  00 00 00 09  00 00 00 00  00 00 00 00
-  memlet decode --file requests.bin --json | jq .summary";
+  memlet decode --file requests.bin --json | jq .summary
+  memlet decode traffic.pcapng --stats
+  memlet decode traffic.pcap --json | jq 'select(.latency_us > 5000)'";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let bytes = bytes(arguments)?;
     let dialect = match arguments.dialect {
         Whose::Memcached => Dialect::Memcached,
         Whose::Couchbase => Dialect::Couchbase,
@@ -94,6 +113,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         show_credentials: arguments.show_credentials,
         ..Options::default()
     };
+    let input = input_of(arguments)?;
+    let bytes = match input {
+        Input::Capture { front, rest } => return capture::run(&front, rest, arguments, options),
+        Input::Bytes(bytes) => bytes,
+    };
+    if arguments.stats {
+        return Err(Failure::Usage(
+            "--stats needs a capture file, pcap or pcapng".into(),
+        ));
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut fault = None;
     for packet in explain(&bytes, options) {
@@ -113,28 +142,74 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn bytes(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
+enum Input {
+    /// A capture file: its first bytes, and the file where the others follow.
+    Capture { front: Vec<u8>, rest: Option<File> },
+    /// One direction of a connection.
+    Bytes(Vec<u8>),
+}
+
+fn input_of(arguments: &Arguments) -> Result<Input, Failure> {
     let is_standard_input =
         arguments.text.is_empty() || matches!(arguments.text.as_slice(), [only] if only == "-");
-    let (given, form) = match (&arguments.file, is_standard_input) {
-        (Some(path), _) => (input::file(path)?, arguments.form),
-        (None, true) => (input::standard_input()?, arguments.form),
-        (None, false) if arguments.form == Form::Raw => {
-            return Err(Failure::Usage(
-                "--form raw needs --file or standard input".into(),
-            ));
-        }
-        // What the shell has divided belongs together.
-        (None, false) => {
-            let text = arguments.text.join(" ").into_bytes();
-            return from_text(&text, arguments.form).ok_or_else(|| no_text(&text));
-        }
-    };
-    match form {
-        Form::Raw => Ok(given),
-        Form::Auto => Ok(from_text(&given, form).unwrap_or(given)),
-        _ => from_text(&given, form).ok_or_else(|| no_text(&given)),
+    if let Some(path) = &arguments.file {
+        return of_file(path, arguments.form);
     }
+    if is_standard_input {
+        return of_bytes(input::standard_input()?, arguments.form);
+    }
+    // What the shell has divided belongs together.
+    let text = arguments.text.join(" ").into_bytes();
+    let named = match arguments.text.as_slice() {
+        [name] => Some(Path::new(name)).filter(|path| path.is_file()),
+        _ => None,
+    };
+    match (named, arguments.form) {
+        (Some(path), Form::Auto | Form::Raw | Form::Capture)
+            if from_text(&text, Form::Auto).is_none() =>
+        {
+            of_file(path, arguments.form)
+        }
+        (_, Form::Raw | Form::Capture) => Err(Failure::Usage(
+            "--form raw and capture need a file or standard input".into(),
+        )),
+        (_, form) => from_text(&text, form)
+            .map(Input::Bytes)
+            .ok_or_else(|| no_text(&text)),
+    }
+}
+
+/// A capture is not read as a whole.
+fn of_file(path: &Path, form: Form) -> Result<Input, Failure> {
+    let failed = |error| Failure::Usage(format!("{}: {error}", path.display()));
+    let mut file = File::open(path).map_err(failed)?;
+    let mut front = Vec::new();
+    let mut limited = Read::by_ref(&mut file).take(4);
+    limited.read_to_end(&mut front).map_err(failed)?;
+    let is_capture = form == Form::Auto && capture::is_capture(&front);
+    if is_capture || form == Form::Capture {
+        let rest = Some(file);
+        return Ok(Input::Capture { front, rest });
+    }
+    file.read_to_end(&mut front).map_err(failed)?;
+    of_bytes(front, form)
+}
+
+fn of_bytes(given: Vec<u8>, form: Form) -> Result<Input, Failure> {
+    match form {
+        Form::Capture => {}
+        Form::Auto if capture::is_capture(&given) => {}
+        Form::Raw => return Ok(Input::Bytes(given)),
+        Form::Auto => return Ok(Input::Bytes(from_text(&given, form).unwrap_or(given))),
+        _ => {
+            let bytes = from_text(&given, form).ok_or_else(|| no_text(&given))?;
+            return Ok(Input::Bytes(bytes));
+        }
+    }
+    Ok(Input::Capture {
+        front: given,
+        rest: None,
+    })
 }
 
 fn no_text(text: &[u8]) -> Failure {
@@ -187,6 +262,10 @@ fn print(packet: &Explained<'_>, with_explanations: bool, out: &mut impl Write) 
     for span in &packet.fields {
         print_field(span, with_explanations, out)?;
     }
+    print_findings(packet, out)
+}
+
+fn print_findings(packet: &Explained<'_>, out: &mut impl Write) -> io::Result<()> {
     for finding in &packet.findings {
         let lint = finding.lint;
         writeln!(
