@@ -15,8 +15,8 @@ use embassy_time::{Duration, Timer};
 use crate::board::{Board, ThisBoard};
 use crate::settings;
 
-/// Most tasks that can be watched: the sockets', and those of network, echo, serial line and upstream.
-const WATCHED_MAX: usize = settings::SOCKETS + 4;
+/// Most tasks that can be watched: the sockets', and those of network, network device, echo, serial line and upstream.
+const WATCHED_MAX: usize = settings::SOCKETS + 5;
 
 static PULSES: [Pulse; WATCHED_MAX] = [const { Pulse::new() }; WATCHED_MAX];
 /// How many of them belong to a task.

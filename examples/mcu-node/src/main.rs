@@ -4,6 +4,11 @@
 #![no_std]
 #![no_main]
 
+#[cfg(all(feature = "near", feature = "serial-only"))]
+compile_error!(
+    "a near cache reaches its upstream by TCP/IP: use the feature `uart` for the serial port"
+);
+
 mod board;
 #[cfg_attr(
     feature = "w5500-evb-pico",

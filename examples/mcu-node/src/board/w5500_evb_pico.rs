@@ -28,6 +28,8 @@
 //! | GP2, GP3 | serial port | CTS, RTS: connect CTS to ground if the other side has no flow control |
 //! | GP25 | LED | changes with every beat of the tasks, once a second |
 
+use core::pin::pin;
+
 use embassy_executor::Spawner;
 use embassy_net_wiznet::chip::W5500;
 use embassy_rp::clocks::RoscRng;
@@ -44,6 +46,7 @@ use embedded_hal_bus::spi::ExclusiveDevice;
 use static_cell::StaticCell;
 
 use super::Board;
+use crate::heartbeat;
 
 #[cfg(feature = "serial-only")]
 compile_error!("this board starts with its W5500 in any case: use the feature `uart`");
@@ -171,7 +174,7 @@ fn address(flash: Peri<'static, FLASH>) -> [u8; 6] {
 /// Moves frames between the W5500 and embassy-net.
 #[embassy_executor::task]
 async fn run(runner: Runner) -> ! {
-    runner.run().await
+    heartbeat::watch(pin!(runner.run())).await
 }
 
 /// The first UART, a PL011. Its driver reports what was lost, and holds off a host that heeds RTS while its ring is full.
