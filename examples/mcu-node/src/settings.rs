@@ -89,7 +89,7 @@ pub(crate) const UPSTREAM: ([u8; 4], u16) = ([10, 0, 2, 2], 11311);
 pub(crate) const NEAR_TTL: u32 = 10;
 /// Requests to upstream that a near cache has under way at the same time, and the bytes of the longest request or answer.
 #[cfg(feature = "near")]
-pub(crate) const NEAR_REQUESTS: usize = if IS_SMALL { 4 } else { 16 };
+pub(crate) const NEAR_REQUESTS: usize = if IS_SMALL { 3 } else { 16 };
 #[cfg(feature = "near")]
 pub(crate) const NEAR_LEN: usize = if IS_SMALL { 768 } else { OUTPUT_LEN };
 
