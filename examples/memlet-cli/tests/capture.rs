@@ -123,7 +123,10 @@ fn a_capture_is_told_in_figures() {
         "{ran:?}"
     );
     let none = memlet(&["decode", "800a", "--stats"]);
-    assert!(none.failed(2).contains("--stats needs a capture file"));
+    assert!(
+        none.failed(2)
+            .contains("--stats and --filter need a capture file")
+    );
 }
 
 #[test]
@@ -139,5 +142,60 @@ fn a_capture_that_breaks_off_shows_what_is_there_and_says_where() {
     assert!(
         ran.failed(1).contains("the file ends within a record"),
         "{ran:?}"
+    );
+}
+
+#[test]
+fn a_filter_picks_packets_and_says_where_it_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), &get_and_answer());
+    let path = path.to_str().unwrap();
+    let frames = |filter: &str| {
+        let ran = memlet(&["decode", path, "--json", "--filter", filter]);
+        let frames: Vec<_> = lines(ran.ok())
+            .iter()
+            .map(|line| line["frame"].clone())
+            .collect();
+        frames
+    };
+    for (filter, expected) in [
+        ("opcode == GETK", &[1, 2][..]),
+        ("opcode == GETK && status == SUCCESS", &[2]),
+        ("opcode == GET || request == 1", &[1]),
+        ("latency > 249us && latency <= 1ms", &[2]),
+        ("latency < 1s && status != 0", &[]),
+        ("!(latency < 1s)", &[1]),
+        (
+            "key ^= \"user:\" && key $= \"1\" && key *= \"er\" && value == \"x\"",
+            &[2],
+        ),
+        ("key != \"user:1\"", &[]),
+        ("dst_port == 0x2bcb && opaque == 7", &[1]),
+    ] {
+        assert_eq!(frames(filter), expected, "{filter}");
+    }
+    for (filter, expected) in [
+        ("opcod == GET", "character 1: expected the name of a field"),
+        ("opcode == NOTHING", "character 11: expected a number"),
+        ("key ^= user", "character 8: expected text in quotes"),
+        (
+            "(opcode == GET",
+            "character 15: expected a closing parenthesis",
+        ),
+        (
+            "opcode == GET status",
+            "character 15: expected &&, || or the end",
+        ),
+        ("latency > 5min", "character 11: expected a number, a time"),
+        ("key == \"a", "expected a closing quote"),
+    ] {
+        let ran = memlet(&["decode", path, "--filter", filter]);
+        assert!(ran.failed(2).contains(expected), "{filter}: {ran:?}");
+    }
+    let deep = "!".repeat(10_000) + "opcode == GET";
+    assert!(
+        memlet(&["decode", path, "--filter", &deep])
+            .failed(2)
+            .contains("fewer negations")
     );
 }

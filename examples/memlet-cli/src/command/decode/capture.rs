@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 
 use memlet::capture::{
-    CaptureOptions, Decoder, Event, Feed, Notice, NoticeKind, Record, Silence, Statistics, Way,
-    explain,
+    CaptureOptions, Decoder, Event, Feed, Filter, Notice, NoticeKind, Record, Silence, Statistics,
+    Way, explain,
 };
 use memlet_core::wire::fields::{Finding, Lint, Options, Span, Visitor, visit};
 use memlet_core::wire::{HEADER_LEN, Magic, Opcode, Request, Status};
@@ -42,7 +42,10 @@ pub(super) fn run(
     capture.dialect = options.dialect;
     capture.ports.extend(&arguments.port);
     let mut decoder = Decoder::new(capture);
+    let parse = |text: &String| Filter::parse(text, options.dialect);
+    let filter = arguments.filter.as_ref().map(parse).transpose();
     let mut printer = Printer {
+        filter: filter.map_err(|error| Failure::Usage(error.to_string()))?,
         out: io::BufWriter::new(io::stdout().lock()),
         arguments,
         options,
@@ -69,6 +72,7 @@ pub(super) fn run(
 }
 
 struct Printer<'a, W: Write> {
+    filter: Option<Filter>,
     out: W,
     arguments: &'a Arguments,
     options: Options<'a>,
@@ -91,7 +95,14 @@ impl<W: Write> Printer<'_, W> {
         {
             self.fault.get_or_insert_with(|| notice.text.clone());
         }
-        let result = if self.arguments.stats {
+        // What is not a packet is not picked: it has no fields.
+        let is_picked = self.filter.as_ref().is_none_or(|filter| match event {
+            Event::Packet(record) => filter.matches(record),
+            _ => false,
+        });
+        let result = if !is_picked {
+            Ok(())
+        } else if self.arguments.stats {
             self.statistics.note(event);
             Ok(())
         } else if self.arguments.json {

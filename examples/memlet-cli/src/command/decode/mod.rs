@@ -66,6 +66,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     stats: bool,
 
+    /// Of a capture: only packets that this picks, as in 'opcode == GETK && key ^= "user:" && latency > 5ms'
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
+
     /// Of a capture: a port at which memcached is spoken, besides 11210 and 11211; may be repeated. At other ports
     /// connections are known by their first bytes
     #[arg(long, value_name = "PORT")]
@@ -118,9 +122,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Input::Capture { front, rest } => return capture::run(&front, rest, arguments, options),
         Input::Bytes(bytes) => bytes,
     };
-    if arguments.stats {
+    if arguments.stats || arguments.filter.is_some() {
         return Err(Failure::Usage(
-            "--stats needs a capture file, pcap or pcapng".into(),
+            "--stats and --filter need a capture file, pcap or pcapng".into(),
         ));
     }
     let mut out = io::BufWriter::new(io::stdout().lock());
