@@ -69,9 +69,13 @@ impl Generator {
         }
     }
 
-    /// Random bytes that no number begins with, alone or behind one.
+    /// Random bytes that no number begins with, alone or behind one. There is no minus sign among them: with one behind it a
+    /// counter of 2^63 or more is none to memcached, nor here.
     fn noise(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = self.random.bytes(len);
+        for byte in bytes.iter_mut().filter(|byte| **byte == b'-') {
+            *byte = b'+';
+        }
         if let Some(first) = bytes.first_mut() {
             *first = b'v';
         }
