@@ -52,7 +52,7 @@ const LOOKS_MAX: u8 = 16;
 ///     }
 /// });
 /// decoder.finish(&mut |_| {});
-/// assert!(notices[0].starts_with("neither pcap nor pcapng"));
+/// assert!(notices[0].starts_with("byte 0 of the file: neither pcap nor pcapng"));
 /// ```
 pub struct Decoder {
     file: FileReader,
