@@ -107,6 +107,30 @@ fn a_capture_is_told_packet_by_packet_with_latency() {
 }
 
 #[test]
+fn quiet_commands_before_a_noop_of_the_same_segment_are_nothing_to_warn_of() {
+    let mut batch = vec![0; 128];
+    let quiet = Request {
+        key: b"nope",
+        ..Request::new(Opcode::GETQ)
+    };
+    let len = quiet.emit(&mut batch).unwrap();
+    let noop_len = Request::new(Opcode::NOOP).emit(&mut batch[len..]).unwrap();
+    let mut answer = [0; 24];
+    Response::new(Opcode::NOOP, Status::SUCCESS)
+        .emit(&mut answer)
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let frames = [
+        (10, false, &batch[..len + noop_len]),
+        (20, true, &answer[..]),
+    ];
+    let path = written(folder.path(), &pcap(&frames));
+    let ran = memlet(&["decode", path.to_str().unwrap()]);
+    assert!(ran.ok().contains("request GETQ"), "{}", ran.ok());
+    assert!(!ran.ok().contains("warning"), "{}", ran.ok());
+}
+
+#[test]
 fn a_capture_is_told_in_figures() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path(), &get_and_answer());

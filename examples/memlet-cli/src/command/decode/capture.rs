@@ -184,10 +184,10 @@ impl<W: Write> Printer<'_, W> {
         };
         if record.missing > 0 {
             packet.summary = format!("{} ({} bytes missing)", packet.summary, record.missing);
-            packet
-                .findings
-                .retain(|finding| is_of_packet(finding, record));
         }
+        packet
+            .findings
+            .retain(|finding| is_of_packet(finding, record));
         if let Some(latency) = record.latency() {
             packet.summary += &format!(", after {:.1} µs", latency as f64 / 1e3);
         }
@@ -294,9 +294,13 @@ fn request_of(record: &Record<'_>) -> Option<Request<'static>> {
     })
 }
 
-/// Whether a finding is the packet's fault, not the capture's.
+/// Whether a finding is the packet's fault, not the capture's, nor that of what follows it, which is not known here.
 fn is_of_packet(finding: &Finding, record: &Record<'_>) -> bool {
-    record.missing == 0 || !matches!(finding.lint, Lint::Truncated | Lint::PartCut)
+    match finding.lint {
+        Lint::Truncated | Lint::PartCut => record.missing == 0,
+        Lint::QuietWithoutNoop | Lint::StatWithoutEnd | Lint::Unanswered => false,
+        _ => true,
+    }
 }
 
 /// Fields of the extras by their names, and lints.
