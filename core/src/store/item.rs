@@ -99,8 +99,7 @@ impl<'a> Value<'a> {
         first.saturating_add(copy_front(self.second, rest))
     }
 
-    /// Copies a key, so that it is in one piece.
-    /// For a log.
+    /// A key, for a log.
     #[cfg(feature = "defmt")]
     pub(super) fn as_key(&self) -> impl defmt::Format {
         let mut key = KeyBytes::new();
@@ -108,6 +107,7 @@ impl<'a> Value<'a> {
         LoggedKey(key)
     }
 
+    /// Copies a key, so that it is in one piece.
     pub(super) fn copy_key_to(&self, out: &mut KeyBytes) {
         // No key is longer than the room.
         let _ = out.extend_from_slice(self.first);
