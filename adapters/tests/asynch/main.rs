@@ -4,7 +4,7 @@
 mod awaited;
 #[path = "../client/commands.rs"]
 mod commands;
-#[path = "../client/defects.rs"]
+#[path = "../client/defects/mod.rs"]
 mod defects;
 mod dropped;
 mod feeds;
