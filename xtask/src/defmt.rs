@@ -32,7 +32,7 @@ pub(crate) fn test() -> Result<()> {
             .env("CARGO_TARGET_DIR", &images)
             .env("DEFMT_LOG", "debug"),
     )?;
-    let tests = ["test", "--no-fail-fast", "--", "--include-ignored"];
+    let tests = ["test", "--no-fail-fast", "--features", "image"];
     shell::run(
         shell::cargo(&tests)
             .current_dir(shell::root().join("xtask/defmt"))

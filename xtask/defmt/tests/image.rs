@@ -131,7 +131,6 @@ fn bytes(requests: &[Request<'_>]) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "needs an image and QEMU: cargo xtask test --only defmt"]
 fn a_session_with_a_device_can_be_read_in_its_log() {
     let node = Node::start();
 
